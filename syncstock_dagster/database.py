@@ -1,0 +1,388 @@
+"""``SyncStockDB``: the whole of SyncStock in one object, for Python, the CLI and Dagster.
+
+What belongs here: finding the database, and one method a capability that hands over to the room that has it.
+What does not: the capabilities themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from syncstock_dagster.settings import get_settings
+from syncstock_dagster.stock.evidence import BadInput
+from syncstock_dagster.stock.policy import Policies, load_policies
+from syncstock_dagster.stock.results import SyncResult
+from syncstock_dagster.store import schema
+from syncstock_dagster.store.connection import connect, libpq_url
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from syncstock_dagster.sources.files import ParsedFile
+    from syncstock_dagster.stock.deliveries import Receipt
+    from syncstock_dagster.stock.rebuild import RebuildReport
+    from syncstock_dagster.stock.records import Records
+
+#: The location of evidence that names none.
+DEFAULT_LOCATION = "main"
+
+
+class SyncStockDB:
+    """Stock from counts and movements, in one PostgreSQL database.
+
+    Args:
+        url: ``postgresql://...``; None takes ``SYNCSTOCK_DATABASE_URL``, else starts the embedded server.
+        policies: the sources' policies; None reads the configuration file.
+    """
+
+    def __init__(self, url: str | None = None, *, policies: Policies | None = None) -> None:
+        settings = get_settings()
+        self.policies = load_policies(settings.config_file) if policies is None else policies
+        if url is None:
+            url = settings.database_url
+        if url is None:
+            from syncstock_dagster.store.embedded import EmbeddedServer
+
+            url = EmbeddedServer(settings.home).ensure_running()
+            schema.upgrade(url)
+        else:
+            schema.ensure(url)
+        self.url = libpq_url(url)
+        with connect(self.url) as connection:
+            connection.execute(
+                "insert into locations (code, timezone) select %s, %s "
+                "where not exists (select from locations where code = %s) on conflict do nothing",
+                (DEFAULT_LOCATION, settings.timezone, DEFAULT_LOCATION),
+            )
+
+    def __repr__(self) -> str:
+        return "SyncStockDB()"  # the URL may hold a password
+
+    def close(self) -> None:
+        """Nothing is held open between calls; kept for callers that close what they open."""
+
+    # -- evidence ----------------------------------------------------------------------------------------------
+
+    def run_sync(
+        self,
+        purchases: Records = (),
+        sales: Records = (),
+        pos_counts: Records = (),
+        note: str = "",
+        movements: Records = (),
+        *,
+        idempotency_key: str | None = None,
+        recorded_at: datetime | None = None,
+        again: bool = False,
+        dry_run: bool = False,
+        who: str | None = None,
+    ) -> SyncResult:
+        """Post purchases, sales, counts and other movements as one delivery, or nothing of it.
+
+        Raises:
+            BadInput: at least one value cannot be taken; all of them are listed, and nothing was posted.
+        """
+        from syncstock_dagster.stock.deliveries import deliver_records
+        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.records import evidence_from_records
+
+        return deliver_records(
+            self.url,
+            evidence_from_records(purchases, sales, pos_counts, movements, zone_of=self._zone_of),
+            self.policies,
+            note=note,
+            default_location=DEFAULT_LOCATION,
+            idempotency_key=idempotency_key,
+            recorded_at=aware("recorded_at", recorded_at),
+            again=again,
+            dry_run=dry_run,
+            who=who,
+        )
+
+    def receive(
+        self,
+        parsed: ParsedFile,
+        *,
+        again: bool = False,
+        recorded_at: datetime | None = None,
+        who: str | None = None,
+    ) -> Receipt:
+        """Store a file that was read, whole, in state ``received``; posting follows with ``post_received``."""
+        from syncstock_dagster.stock.deliveries import receive_file
+        from syncstock_dagster.stock.reading import aware
+
+        return receive_file(self.url, parsed, again=again, recorded_at=aware("recorded_at", recorded_at), who=who)
+
+    def post_received(
+        self,
+        delivery_ids: Sequence[int] | None = None,
+        *,
+        recorded_at: datetime | None = None,
+        who: str | None = None,
+        progress: Callable[[int, SyncResult], None] | None = None,
+    ) -> list[SyncResult]:
+        """Post deliveries that are received (default: all), oldest first, each in one transaction."""
+        from syncstock_dagster.stock.deliveries import post_deliveries, waiting_deliveries
+        from syncstock_dagster.stock.reading import aware
+
+        return post_deliveries(
+            self.url,
+            waiting_deliveries(self.url) if delivery_ids is None else delivery_ids,
+            self.policies,
+            default_location=DEFAULT_LOCATION,
+            recorded_at=aware("recorded_at", recorded_at),
+            who=who,
+            progress=progress,
+        )
+
+    def release(self, *, dry_run: bool = False, who: str | None = None) -> SyncResult:
+        """Replay quarantined evidence whose article, location or date is known by now."""
+        from syncstock_dagster.stock.release import release
+
+        return release(self.url, self.policies, default_location=DEFAULT_LOCATION, dry_run=dry_run, who=who)
+
+    # -- catalogue ---------------------------------------------------------------------------------------------
+
+    def upsert_products(
+        self, products: Iterable[Mapping[str, Any]], *, dry_run: bool = False, who: str | None = None
+    ) -> pd.DataFrame:
+        """Insert or update products by SKU and replay what waited for them; ``sku, inventory_id`` in return."""
+        from syncstock_dagster.catalog.products import products_table, upsert_rows
+        from syncstock_dagster.stock.release import release
+
+        table = products_table(products)
+        release(
+            self.url,
+            self.policies,
+            default_location=DEFAULT_LOCATION,
+            name=f"{len(table)} product(s)",
+            first=lambda connection: upsert_rows(connection, table),
+            dry_run=dry_run,
+            who=who,
+        )
+        return self.products(table["sku"].unique().to_pylist())[["sku", "inventory_id"]]
+
+    def products(self, skus: Sequence[str] | None = None) -> pd.DataFrame:
+        """``inventory_id, sku, name, category, price, cost, is_placeholder, version``."""
+        return self._read("products", skus=None if skus is None else list(skus))
+
+    def find_article(self, word: str) -> pd.DataFrame:
+        """``inventory_id, sku, name`` of what a person may mean: exact first, one row where it is clear."""
+        return self._read("find_article", word=word)
+
+    def upsert_locations(
+        self, locations: Iterable[Mapping[str, Any]], *, dry_run: bool = False, who: str | None = None
+    ) -> SyncResult:
+        """Insert or update locations (``code, timezone``, optional ``name``) and replay what waited for them."""
+        from syncstock_dagster.catalog.products import upsert_locations
+        from syncstock_dagster.stock.release import release
+
+        rows = list(locations)
+        return release(
+            self.url,
+            self.policies,
+            default_location=DEFAULT_LOCATION,
+            name=f"{len(rows)} location(s)",
+            first=lambda connection: upsert_locations(connection, rows),
+            dry_run=dry_run,
+            who=who,
+        )
+
+    def locations(self) -> pd.DataFrame:
+        """``code, name, timezone``."""
+        return self._read("locations")
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def on_hand(
+        self,
+        as_of: datetime | date | None = None,
+        known_at: datetime | None = None,
+        inventory_ids: Sequence[int] | None = None,
+        locations: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Stock as of an instant (default: all that is known), as known at another (default: now)."""
+        from syncstock_dagster.stock import reading
+
+        return reading.on_hand(self.url, as_of, known_at, inventory_ids, locations)
+
+    def ledger(
+        self, inventory_id: int | None = None, location: str | None = None, known_at: datetime | None = None
+    ) -> pd.DataFrame:
+        """Ledger entries in effective order, with the running balance of their article and location."""
+        from syncstock_dagster.stock import reading
+
+        return reading.ledger(self.url, inventory_id, location, known_at)
+
+    def daily(self, first: date, last: date, known_at: datetime | None = None) -> pd.DataFrame:
+        """Closing balances of business days, dense: each article from its first event on."""
+        from syncstock_dagster.stock import reading
+
+        return reading.daily(self.url, first, last, known_at)
+
+    def variances(self, known_at: datetime | None = None) -> pd.DataFrame:
+        """Counts with what was expected: opening, applied, review, flagged, held or rejected."""
+        from syncstock_dagster.stock import reading
+
+        return reading.variances(self.url, self.policies, known_at)
+
+    def conflicts(self, open_only: bool = True) -> pd.DataFrame:
+        """Evidence that contradicts other evidence, with both values."""
+        return self._read("conflicts", open_only=open_only)
+
+    def quarantine(self) -> pd.DataFrame:
+        """Evidence that waits for an article, a location or its date."""
+        return self._read("quarantine")
+
+    def restatements(self) -> pd.DataFrame:
+        """Published values that late evidence changed (law L12)."""
+        return self._read("restatements")
+
+    def negative_stock(self) -> pd.DataFrame:
+        """Stock below zero, with the instant since which it is (law L6)."""
+        return self._read("negative_stock")
+
+    def operations(self, limit: int = 50) -> pd.DataFrame:
+        """The newest operations."""
+        return self._read("operations", limit=limit)
+
+    def deliveries(self, state: str | None = None, limit: int = 50) -> pd.DataFrame:
+        """The newest deliveries, of one state or of all."""
+        return self._read("deliveries", state=state, limit=limit)
+
+    # -- decisions ---------------------------------------------------------------------------------------------
+
+    def approve(
+        self, count_ids: int | Sequence[int], *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> SyncResult:
+        """Apply held counts."""
+        return self._decide(count_ids, "applied", reason, who, dry_run)
+
+    def reject(
+        self, count_ids: int | Sequence[int], *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> SyncResult:
+        """Reject held counts for good."""
+        return self._decide(count_ids, "rejected", reason, who, dry_run)
+
+    def resolve(
+        self,
+        conflict_id: int,
+        *,
+        keep: Literal["new", "old"],
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> SyncResult:
+        """Choose which side of a conflict is in force."""
+        from syncstock_dagster.stock.decisions import resolve_conflict
+
+        return resolve_conflict(
+            self.url, int(conflict_id), keep, self.policies,
+            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def rollback(
+        self, operation_uuid: str, *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> SyncResult:
+        """Withdraw what an operation brought; an operation that is a rollback gives back what it withdrew."""
+        from syncstock_dagster.operations.rollback import roll_back
+
+        return roll_back(
+            self.url, operation_uuid, self.policies,
+            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def close_day(
+        self, day: date, locations: Sequence[str] | None = None, *, who: str | None = None, dry_run: bool = False
+    ) -> SyncResult:
+        """Publish all days up to ``day``: what changes them later is a restatement (law L12)."""
+        from syncstock_dagster.stock.closing import close_day
+
+        return close_day(self.url, day, locations, who=who, dry_run=dry_run)
+
+    # -- care --------------------------------------------------------------------------------------------------
+
+    def audit(self) -> dict[str, pd.DataFrame]:
+        """Law to offending rows; empty when all laws hold in the stored data."""
+        from syncstock_dagster.stock.audit import audit
+
+        return audit(self.url)
+
+    def rebuild(self, *, dry_run: bool = False, who: str | None = None) -> RebuildReport:
+        """Verify the ledger against the evidence and recompute the caches; the ledger is mended by new entries."""
+        from syncstock_dagster.stock.rebuild import rebuild
+
+        return rebuild(self.url, dry_run=dry_run, who=who)
+
+    def get_status(self) -> dict[str, Any]:
+        """``status`` OK, RUNNING or ERROR, ``notes``, and what waits for a person."""
+        return self._records("select * from get_status()")[0]
+
+    def get_watermarks(self) -> list[dict[str, Any]]:
+        """One dict a source: ``source_type, last_processed_at, lateness, cursor, updated_at``."""
+        return self._records("select * from get_watermarks()")
+
+    def reset_watermarks(self) -> int:
+        """Forget how far each source was read; nothing that was applied changes. Returns how many were reset."""
+        return int(self._records("select reset_watermarks() as reset")[0]["reset"])
+
+    # -- plumbing ----------------------------------------------------------------------------------------------
+
+    def _decide(
+        self,
+        count_ids: int | Sequence[int],
+        decision: Literal["applied", "rejected"],
+        reason: str,
+        who: str | None,
+        dry_run: bool,
+    ) -> SyncResult:
+        from syncstock_dagster.stock.decisions import decide_counts
+
+        ids = [count_ids] if isinstance(count_ids, int) else list(count_ids)
+        if not ids:
+            raise BadInput("Say which counts: their count_id stands in the variances.")
+        return decide_counts(
+            self.url, ids, decision, self.policies,
+            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def _zone_of(self, location: str | None) -> str | None:
+        zones = self._records("select code, timezone from locations")
+        return next((row["timezone"] for row in zones if row["code"] == (location or DEFAULT_LOCATION)), None)
+
+    @property
+    def _read(self) -> Callable[..., pd.DataFrame]:
+        from syncstock_dagster.stock.reading import query
+
+        return partial(query, self.url)
+
+    def _records(self, statement: str) -> list[dict[str, Any]]:
+        with connect(self.url) as connection:
+            cursor = connection.execute(statement.encode())
+            assert cursor.description is not None
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def run_syncstock(
+    db: SyncStockDB,
+    purchases: Records = (),
+    sales: Records = (),
+    pos_counts: Records = (),
+    note: str = "",
+    movements: Records = (),
+    *,
+    idempotency_key: str | None = None,
+    recorded_at: datetime | None = None,
+    again: bool = False,
+    dry_run: bool = False,
+    who: str | None = None,
+) -> SyncResult:
+    """The same as ``db.run_sync``."""
+    return db.run_sync(
+        purchases, sales, pos_counts, note, movements,
+        idempotency_key=idempotency_key, recorded_at=recorded_at, again=again, dry_run=dry_run, who=who,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""Every change is an operation: on record before it begins, closed in the transaction of its effect.
+
+What belongs here: opening, closing and retrying operations. What does not: what they do.
+
+Exactly once (law L10): the operation's uuid is its identity. A worker holds a session lock on it while it lives,
+so a retry waits until the lost attempt's backend is gone, and then either finds it completed or does it anew.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import stamina
+from psycopg import Connection
+
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.statements import statement
+
+#: What can pass when it is tried again: a lost connection, a deadlock, a row that another writer made meanwhile.
+_PASSING = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.UniqueViolation,
+)
+_ATTEMPTS = 4
+
+Statistics = dict[str, Any]
+
+
+class _DryRun(Exception):  # noqa: N818 - control flow: undoes the transaction and carries its statistics out
+    def __init__(self, statistics: Statistics) -> None:
+        self.statistics = statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation at work, inside its transaction."""
+
+    connection: Connection[Any]
+    operation_id: int
+    uuid: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an operation ended. ``statistics`` is what its work returned."""
+
+    uuid: str
+    statistics: Statistics
+    is_dry_run: bool = False
+
+
+def run_operation(
+    url: str,
+    name: str,
+    operation_type: str,
+    work: Callable[[Operation], Statistics],
+    *,
+    who: str | None = None,
+    is_rollbackable: bool = False,
+    dry_run: bool = False,
+    dagster_run_id: str | None = None,
+) -> Outcome:
+    """Run ``work`` in one transaction, exactly once, and record it.
+
+    ``work`` may be called again after a failure that can pass; what the earlier call did was undone.
+
+    Raises:
+        Exception: whatever ``work`` raised last; the operation is then on record as failed, and nothing of it is kept.
+    """
+    operation_uuid = str(uuid.uuid4())
+    values = {
+        "uuid": operation_uuid,
+        "name": name or operation_type,
+        "type": operation_type,
+        "who": who or operating_system_user(),
+        "dagster_run_id": dagster_run_id,
+        "is_rollbackable": is_rollbackable,
+    }
+    if dry_run:
+        return _rehearse(url, values, work)
+    try:
+        for attempt in stamina.retry_context(
+            on=_PASSING, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
+        ):
+            with attempt:
+                return _attempt(url, values, work)
+    except Exception as error:
+        _record_failure(url, operation_uuid, error)
+        raise
+    raise AssertionError("unreachable: a retry ends with a result or an exception")
+
+
+def operating_system_user() -> str:
+    """Who acts when nobody says so: the account of this process, named as such."""
+    try:
+        return f"{getpass.getuser()} (operating system)"
+    except (KeyError, OSError):
+        return "unknown (operating system)"
+
+
+def _attempt(url: str, values: dict[str, Any], work: Callable[[Operation], Statistics]) -> Outcome:
+    with connect(url) as connection:
+        (operation_id,) = _one(connection, "operations/open", values)
+        connection.execute("select pg_advisory_lock(operation_lock(%s))", (operation_id,))
+        started = connection.execute(
+            statement("operations/start"), values | {"operation_id": operation_id}
+        ).fetchone()
+        if started is None:  # an earlier attempt committed, and only its answer was lost
+            (statistics,) = _one(
+                connection,
+                "select statistics from sync_operations where operation_id = %(operation_id)s",
+                {"operation_id": operation_id},
+            )
+            return Outcome(values["uuid"], statistics)
+        with connection.transaction():
+            statistics = work(Operation(connection, operation_id, values["uuid"], values["who"]))
+            _complete(connection, operation_id, statistics)
+        return Outcome(values["uuid"], statistics)
+
+
+def _rehearse(url: str, values: dict[str, Any], work: Callable[[Operation], Statistics]) -> Outcome:
+    """The same work in a transaction that is always undone, with its record."""
+    try:
+        with connect(url) as connection, connection.transaction():
+            (operation_id,) = _one(connection, "operations/open", values)
+            raise _DryRun(work(Operation(connection, operation_id, values["uuid"], values["who"])))
+    except _DryRun as rehearsed:
+        return Outcome(values["uuid"], rehearsed.statistics, is_dry_run=True)
+
+
+def _complete(connection: Connection[Any], operation_id: int, statistics: Statistics) -> None:
+    connection.execute(
+        statement("operations/complete"),
+        {"operation_id": operation_id, "statistics": json.dumps(statistics, default=str)},
+    )
+
+
+def _record_failure(url: str, operation_uuid: str, error: Exception) -> None:
+    # The server may be what failed; then the operation is found dead and closed by the next one.
+    with suppress(psycopg.Error), connect(url) as connection:
+        text = f"{type(error).__name__}: {error}"[:10_000]
+        connection.execute(statement("operations/fail"), {"uuid": operation_uuid, "error": text})
+
+
+def _one(connection: Connection[Any], query: str, values: dict[str, Any]) -> tuple[Any, ...]:
+    text = query.encode() if " " in query else statement(query)
+    row = connection.execute(text, values).fetchone()
+    assert row is not None, query
+    return row

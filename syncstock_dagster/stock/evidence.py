@@ -1,0 +1,123 @@
+"""The one shape in which every source hands over what it knows: movements and counts, as Arrow tables.
+
+What belongs here: the column contract between whoever reads evidence (records, files, vendors) and posting, and
+the error of one row as a value. What does not: reading anything, and what the database does with the rows.
+
+Time axis: a row carries *either* an aware instant (``*_at``, UTC microseconds), *or* a naive wall-clock time in
+the zone of its location (``*_local``; only the database knows the zone), *or* nothing but a business ``day``.
+Quantities are canonical decimal text, so that they are exact until PostgreSQL reads them as ``numeric``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+#: Quantities and prices: at most 18 digits before and 12 after the point; never an exponent, NaN or infinity.
+DECIMAL_TEXT = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+
+#: Grain: one row is one line of a document (or one leg of a transfer), or one contribution to a day total.
+MOVEMENT_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int32(), nullable=False),  # order within the delivery; the file's row number
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("document", pa.string()),  # null: the row contributes to a day total
+        pa.field("line", pa.string()),  # null: the ordinal for that article within its document is used
+        pa.field("leg", pa.int16(), nullable=False),  # 0; the receiving leg of a transfer is 1
+        pa.field("sku", pa.string()),  # as delivered: untrimmed, unfolded
+        pa.field("inventory_id", pa.int64()),  # instead of a SKU
+        pa.field("location", pa.string()),  # null: the default location
+        pa.field("quantity", pa.string(), nullable=False),  # signed: positive raises stock
+        pa.field("effective_at", pa.timestamp("us", tz="UTC")),
+        pa.field("effective_local", pa.timestamp("us")),
+        pa.field("day", pa.date32()),
+        pa.field("reason", pa.string(), nullable=False),  # purchase, sale, return, transfer, damage, ...
+        pa.field("unit_price", pa.string()),
+    ]
+)
+
+#: Grain: one row is one counted line: an article at a location in one room, at one instant.
+COUNT_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("session", pa.string()),  # several sheets of one stocktake; null: the source itself
+        pa.field("room", pa.string()),  # rooms of one session are summed
+        pa.field("counter", pa.string()),  # who counted; for people, never part of the identity
+        pa.field("sku", pa.string()),
+        pa.field("inventory_id", pa.int64()),
+        pa.field("location", pa.string()),
+        pa.field("quantity", pa.string(), nullable=False),
+        pa.field("counted_at", pa.timestamp("us", tz="UTC")),
+        pa.field("counted_local", pa.timestamp("us")),
+        pa.field("day", pa.date32()),  # known only by its day: stands at the source's stated local time
+        pa.field("counted_from", pa.timestamp("us", tz="UTC")),  # the count took from here to counted_at
+        pa.field("counted_from_local", pa.timestamp("us")),
+    ]
+)
+
+#: Grain: one row is one product of a catalogue file. Every column but ``sku`` may be null: not said.
+PRODUCT_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("sku", pa.string(), nullable=False),
+        pa.field("name", pa.string()),
+        pa.field("category", pa.string()),
+        pa.field("price", pa.string()),
+        pa.field("cost", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """One thing wrong with one place of one delivery, in words for the person who can mend it."""
+
+    file: str
+    row: int | None
+    column: str | None
+    found: str | None
+    expected: str
+    remedy: str
+    sheet: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain values, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part
+            for part in (
+                self.file,
+                self.sheet and f"sheet {self.sheet}",
+                self.row is not None and f"row {self.row}",
+                self.column and f"column {self.column}",
+            )
+            if part
+        )
+        found = "nothing" if self.found is None else repr(self.found)
+        return f"{place}: found {found}, expected {self.expected}. {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Movements and counts of one delivery, in the schemas above, and the rows that could not be understood."""
+
+    movements: pa.Table = field(default_factory=MOVEMENT_SCHEMA.empty_table)
+    counts: pa.Table = field(default_factory=COUNT_SCHEMA.empty_table)
+    errors: tuple[RowError, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.movements) + len(self.counts)
+
+
+class BadInput(ValueError):
+    """Input that nobody can post as it is; carries every error found, not only the first."""
+
+    def __init__(self, message: str, errors: tuple[RowError, ...] = ()) -> None:
+        super().__init__(message if not errors else message + "\n" + "\n".join(f"  {e}" for e in errors[:50]))
+        self.errors = errors

@@ -1,0 +1,152 @@
+"""What each source may do: its trust, its gate and its rules for what is unknown, changed or dated by day only.
+
+What belongs here: the typed form of ``syncstock.toml``'s ``[sources.*]`` tables, its defaults, and the look-up of
+a source's policy. What does not: addresses and secrets (``settings``) and applying a policy (posting, intake).
+"""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Callable
+from datetime import time
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Kind = Literal["purchases", "sales", "movements", "counts", "pos", "products"]
+
+
+class ConfigError(ValueError):
+    """The configuration file cannot be used; the message names the key and what it takes."""
+
+
+class Gate(BaseModel):
+    """Tiers of the absolute variance, in units. Below ``review_from``: applied; above ``hold_above``: held."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    review_from: Decimal = Field(Decimal(10), ge=0)
+    hold_above: Decimal = Field(Decimal(100), ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Gate:
+        if self.review_from > self.hold_above:
+            raise ValueError("review_from must not be greater than hold_above")
+        return self
+
+
+class SourcePolicy(BaseModel):
+    """The policy of one source. Every field has a default, so that a source needs no configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind = "movements"
+    #: ``authoritative``: counts are applied. ``gated``: the gate decides. ``advisory``: compared only.
+    trust: Literal["authoritative", "gated", "advisory"] = "authoritative"
+    gate: Gate = Gate()
+    #: A document line seen again with another content: a conflict for a person, or restated at once.
+    on_change: Literal["conflict", "restate"] = "conflict"
+    unknown_sku: Literal["create", "quarantine"] = "quarantine"
+    #: Where a movement known only by its day stands relative to counts made on that day.
+    day_grain: Literal["before_counts", "after_counts"] = "before_counts"
+    #: Local time at which a count known only by its day was made.
+    count_time: time = time(23, 59, 59, 999999)
+    #: What one bad row does to its file.
+    bad_rows: Literal["reject_file", "reject_rows"] = "reject_file"
+    #: Plain callables named ``package.module:function``; see docs/extending.md.
+    validation_rules: tuple[str, ...] = ()
+    gate_rules: tuple[str, ...] = ()
+    #: A callable that yields evidence when ``syncstock sync`` runs.
+    reader: str | None = None
+
+    @model_validator(mode="after")
+    def _naive_time(self) -> SourcePolicy:
+        if self.count_time.tzinfo is not None:
+            raise ValueError("count_time is a local time without an offset")
+        return self
+
+
+#: The sources that exist without any configuration; a new source inherits the one of its kind.
+DEFAULTS: dict[str, SourcePolicy] = {
+    "purchases": SourcePolicy(kind="purchases"),
+    "sales": SourcePolicy(kind="sales"),
+    "movements": SourcePolicy(kind="movements"),
+    "transfers": SourcePolicy(kind="movements"),
+    "pos": SourcePolicy(kind="pos", bad_rows="reject_rows"),
+    "excel": SourcePolicy(kind="counts", trust="gated", unknown_sku="create", bad_rows="reject_rows"),
+    "products": SourcePolicy(kind="products", bad_rows="reject_rows"),
+}
+
+_BY_KIND = {
+    "purchases": "purchases",
+    "sales": "sales",
+    "movements": "movements",
+    "counts": "excel",
+    "pos": "pos",
+    "products": "products",
+}
+
+
+class Policies(BaseModel):
+    """All policies: the defaults, overridden by the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: dict[str, SourcePolicy] = Field(default_factory=dict)
+
+    def for_source(self, name: str, kind: Kind = "movements") -> SourcePolicy:
+        """The policy of source ``name``; a name nobody configured behaves like the default source of its ``kind``."""
+        return self._all.get(name) or DEFAULTS[_BY_KIND[kind]]
+
+    @cached_property
+    def _all(self) -> dict[str, SourcePolicy]:
+        return {**DEFAULTS, **self.sources}
+
+    def named(self) -> dict[str, SourcePolicy]:
+        """Every source with a policy of its own, defaults included."""
+        return dict(self._all)
+
+
+def load_policies(path: Path | None) -> Policies:
+    """Read the ``[sources.*]`` tables of a TOML file; no file means the defaults.
+
+    A table that says nothing about a field keeps the default of the source of that name, or of its ``kind``.
+
+    Raises:
+        ConfigError: the file is not TOML, or a key or value is not known.
+    """
+    if path is None:
+        return Policies()
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("sources", {})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    sources: dict[str, SourcePolicy] = {}
+    for name, table in tables.items():
+        base = DEFAULTS.get(name) or DEFAULTS[_BY_KIND.get(table.get("kind", "movements"), "movements")]
+        try:
+            sources[name] = SourcePolicy.model_validate({**base.model_dump(), **table})
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigError(f"{path}: [sources.{name}] {what}") from error
+    return Policies(sources=sources)
+
+
+def resolve_callable(name: str) -> Callable[..., Any]:
+    """The callable named ``package.module:function``.
+
+    Raises:
+        ConfigError: there is no such module or function, or it cannot be called.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{name!r} is not 'package.module:function': {error}") from error
+    if not callable(found):
+        raise ConfigError(f"{name!r} cannot be called")
+    return found

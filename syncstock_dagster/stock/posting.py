@@ -1,0 +1,323 @@
+"""Posting: evidence that came, went or was decided on becomes ledger entries, stock, variances and snapshots.
+
+What belongs here: the order of the statements in ``store/sql/posting``, which do the work. What does not: where the
+evidence came from, and which operation this is.
+
+One run of a ``Posting`` lives inside one transaction. Its locks are taken in one order by everybody: identities of
+documents, then articles and locations, each in key order; so writers wait for each other but never in a circle.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from psycopg import Connection
+
+from syncstock_dagster.stock.evidence import Evidence
+from syncstock_dagster.stock.policy import Policies, SourcePolicy, resolve_callable
+from syncstock_dagster.store.copy import copy_table
+from syncstock_dagster.store.statements import statement
+
+#: From this many rows on, the planner is told what the run's tables hold.
+_ANALYZE_ROWS = 2_000
+
+
+class Posting:
+    """The posting of one operation. Call one or more of the ``take_*`` methods, then ``finish``."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        operation_id: int,
+        policies: Policies,
+        *,
+        default_location: str,
+        counts_like: str = "pos",
+        recorded_at: datetime | None = None,
+    ) -> None:
+        self._connection = connection
+        self._policies = policies
+        self._counts_like = counts_like
+        self._values: dict[str, Any] = {
+            "operation_id": operation_id,
+            "default_location": default_location,
+            "recorded_at": recorded_at,
+            "delivery_id": None,
+        }
+        self._source_policies: dict[str, SourcePolicy] = {}
+        #: Seconds by stage, for the performance record.
+        self.seconds: dict[str, float] = {}
+        with self._stage("prepare"):
+            connection.execute(statement("posting/temp_tables"))
+            # Days are published under the same lock, alone: a day is closed before a posting or after it.
+            connection.execute("select pg_advisory_xact_lock_shared(hashtext('syncstock publishing'))")
+
+    def take_evidence(self, evidence: Evidence, delivery_id: int | None) -> None:
+        """Movements and counts of one delivery, and what can leave quarantine by now."""
+        self._values["delivery_id"] = delivery_id
+        with self._stage("copy"):
+            copy_table(self._connection, "raw_movements", evidence.movements)
+            copy_table(self._connection, "raw_counts", evidence.counts)
+        self.release()
+
+    def release(self) -> None:
+        """What can leave quarantine by now."""
+        with self._stage("resolve"):
+            waits = self._connection.execute(
+                "select exists (select from quarantine where state = 'waiting')"
+            ).fetchone()
+            if waits and waits[0]:
+                self._do("release_movements")
+                self._do("release_counts")
+            self._resolve()
+        with self._stage("admit"):
+            self._admit()
+
+    def take_identities(self, find: str, change: str, **values: Any) -> None:
+        """Evidence that leaves or enters force: ``find`` names the identities, ``change`` alters their rows."""
+        self._values |= values
+        if not self._source_policies:
+            self._load_sources()
+        with self._stage("settle"):
+            self._do(find)
+            self._settle(lambda: self._do(change))
+
+    def take_decision(
+        self, count_ids: list[int], decision: str, from_decisions: list[str], who: str, reason: str
+    ) -> dict[str, Any]:
+        """A person's decision on counts that stand at one of ``from_decisions``; posts it and returns the statistics."""
+        self._values |= {
+            "count_ids": count_ids,
+            "decision": decision,
+            "from_decisions": from_decisions,
+            "who": who,
+            "reason": reason,
+        }
+        self._load_sources()
+        self._do("decisions/find_keys")
+
+        def decide() -> None:
+            self._do("decisions/ask_books")
+            self._do("read_books")
+            self._do("decisions/decide")
+            self._connection.execute("truncate run_books")
+
+        return self.finish(decide)
+
+    def take_counts(self, find: str, change: str, **values: Any) -> Callable[[], None]:
+        """Counts that leave or enter force: ``find`` names their instants; the returned ``change`` is for ``finish``."""
+        self._values |= values
+        if not self._source_policies:
+            self._load_sources()
+        self._do(find)
+        return lambda: self._do(change)
+
+    def finish(self, before_counts: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Post it all; returns the statistics of the run.
+
+        Args:
+            before_counts: called once the articles are locked, for changes to counts that need the lock.
+        """
+        with self._stage("lock"):
+            self._connection.execute("delete from run_deltas where delta is null")  # advisory movements
+            self._do("lock_pairs")
+            self._do("read_pairs")
+            self._do("stamp_pairs")
+            self._analyze("run_deltas", "run_pairs")
+        if before_counts is not None:
+            before_counts()
+        with self._stage("counts"):
+            self._do("store_counts")
+            self._do("find_count_keys")
+            self._settle_counts()
+        with self._stage("ledger"):
+            self._post_step(1)
+        with self._stage("gate"):
+            self._gate()
+        with self._stage("snapshots"):
+            self._do("day_deltas")
+            self._analyze("run_day_deltas")
+            self._do("write_ranges")
+            self._do("restate_variances")
+            if self._count("run_entries where events < 0"):
+                self._do("first_days")
+                self._do("trim_ranges")
+        with self._stage("record"):
+            self._advisory_differences()
+            self._do("count_conflicts")
+            self._do("write_watermarks")
+            return self._statistics()
+
+    # -- intake ------------------------------------------------------------------------------------------------
+
+    def _resolve(self) -> None:
+        self._load_sources()
+        self._analyze("raw_movements", "raw_counts")
+        self._do("create_placeholders")
+        self._do("run_skus")
+        self._do("run_days")
+        self._do("stage_movements")
+        self._do("stage_counts")
+        self._analyze("run_movements", "run_counts")
+
+    def _load_sources(self) -> None:
+        names = [row[0] for row in self._connection.execute(statement("posting/known_sources"))]
+        rows = []
+        for name in names:
+            for of_counts in (False, True):
+                kind = self._counts_like if of_counts else "movements"
+                policy = self._policies.for_source(name, kind)  # type: ignore[arg-type]
+                if of_counts:
+                    self._source_policies[name] = policy
+                rows.append(
+                    {
+                        "name": name,
+                        "of_counts": of_counts,
+                        "trust": policy.trust,
+                        "on_change": policy.on_change,
+                        "unknown_sku": policy.unknown_sku,
+                        "day_grain": policy.day_grain,
+                        "count_time": policy.count_time.isoformat(),
+                        "review_from": str(policy.gate.review_from),
+                        "hold_above": str(policy.gate.hold_above),
+                    }
+                )
+        self._values["policies"] = json.dumps(rows)
+        self._do("run_sources")
+        self._do("run_locations")
+
+    def _admit(self) -> None:
+        self._do("admit_movements")
+        if self._count("run_deltas") == self._count("run_movements"):
+            return
+        self._do("find_contested")
+        self._settle(lambda: self._do("store_contested"))
+
+    def _settle(self, change: Callable[[], None]) -> None:
+        """Lock the contested identities, let ``change`` alter their rows, and settle what is in force."""
+        self._analyze("run_contested")
+        self._do("lock_contested")
+        self._do("keep_before")
+        change()
+        self._do("find_contenders")
+        self._analyze("run_contenders")
+        self._do("demote_contested")
+        self._do("settle_contested")
+        self._do("contested_deltas")
+        self._do("movement_conflicts")
+
+    # -- counts and ledger -------------------------------------------------------------------------------------
+
+    def _settle_counts(self) -> None:
+        self._analyze("run_count_keys")
+        self._do("settle_counts")
+        self._do("ask_books")
+        self._analyze("run_books", "run_count_changes")
+        self._do("read_books")
+        self._do("fill_gaps")
+
+    def _post_step(self, step: int) -> None:
+        self._values["step"] = step
+        self._do("forget_points")
+        self._do("close_points")
+        self._do("open_points")
+        self._do("enter_movements")
+        self._do("enter_adjustments")
+        self._analyze("run_entries")
+        self._do("add_variances")
+        self._do("write_ledger")
+        self._do("write_stock")
+
+    def _gate(self) -> None:
+        self._do("find_candidates")
+        if not self._count("run_candidates"):
+            return
+        self._connection.execute(
+            "truncate run_books, run_deltas, run_count_changes"
+        )
+        self._do("next_step")
+        self._do("ask_candidate_books")
+        self._analyze("run_candidates", "run_books")
+        self._do("read_books")
+        self._do("judge_candidates")
+        while self._veto():
+            self._connection.execute("truncate run_verdicts")
+            self._do("judge_candidates")
+        self._connection.execute("truncate run_books")
+        self._do("record_verdicts")
+        self._settle_counts()
+        self._post_step(2)
+
+    def _veto(self) -> bool:
+        """Ask the configured gate rules about what would be applied; True if any said no to something new.
+
+        A veto on one count moves what the next ones are measured against, hence the loop around this; it ends
+        because vetoes only grow.
+        """
+        rules = {
+            name: [resolve_callable(rule) for rule in policy.gate_rules]
+            for name, policy in self._source_policies.items()
+            if policy.gate_rules
+        }
+        if not rules:
+            return False
+        cursor = self._connection.execute(statement("posting/ask_rules"), {"sources": list(rules)})
+        assert cursor.description is not None
+        counts = pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
+        vetoes: list[dict[str, Any]] = []
+        for source, group in counts.groupby("source", sort=True):
+            for rule in rules[str(source)]:
+                reasons = rule(group.drop(columns="count_id").reset_index(drop=True))
+                for count_id, reason in zip(group["count_id"], reasons, strict=True):
+                    if reason:
+                        vetoes.append({"count_id": int(count_id), "reason": str(reason)})
+        if not vetoes:
+            return False
+        self._connection.execute(statement("posting/veto"), {"vetoes": json.dumps(vetoes)})
+        return True
+
+    def _advisory_differences(self) -> None:
+        if not self._count("run_counts where decision = 'advisory'"):
+            return
+        self._connection.execute("truncate run_books")
+        self._do("next_step")
+        self._do("ask_advisory_books")
+        self._do("read_books")
+
+    # -- plumbing ----------------------------------------------------------------------------------------------
+
+    def _do(self, name: str) -> None:
+        text = statement(name if "/" in name else f"posting/{name}")
+        needs = {key: value for key, value in self._values.items() if f"%({key})s".encode() in text}
+        self._connection.execute(text, needs or None)
+
+    def _count(self, what: str) -> int:
+        row = self._connection.execute(f"select count(*) from {what}".encode()).fetchone()  # noqa: S608
+        assert row is not None
+        return int(row[0])
+
+    def _analyze(self, *tables: str) -> None:
+        for table in tables:
+            if self._count(table) >= _ANALYZE_ROWS:
+                self._connection.execute(f"analyze {table}".encode())
+
+    def _statistics(self) -> dict[str, Any]:
+        text = statement("posting/statistics")
+        cursor = self._connection.execute(text, {"operation_id": self._values["operation_id"]})
+        row = cursor.fetchone()
+        assert row is not None and cursor.description is not None
+        return {column.name: int(value) for column, value in zip(cursor.description, row, strict=True)}
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -1,0 +1,103 @@
+"""Questions to the stock, each one statement: as of any instant, as known at any other.
+
+What belongs here: reading, as DataFrames with exact quantities (``Decimal``) and aware times (UTC).
+What does not: anything that writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+
+from syncstock_dagster.stock.evidence import BadInput
+from syncstock_dagster.stock.policy import DEFAULTS, Policies
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.statements import statement
+
+
+def query(url: str, name: str, **values: Any) -> pd.DataFrame:
+    """The rows of ``store/sql/reading/<name>.sql`` as a DataFrame."""
+    with connect(url) as connection:
+        cursor = connection.execute(statement(f"reading/{name}"), values or None)
+        assert cursor.description is not None
+        columns = [column.name for column in cursor.description]
+        rows = cursor.fetchall()
+    frame = pd.DataFrame({name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(columns)})
+    return frame.astype({name: "int64" for name in ("inventory_id", "count_id") if name in columns and len(rows)
+                         and not frame[name].isna().any()})
+
+
+def on_hand(
+    url: str,
+    as_of: datetime | date | None = None,
+    known_at: datetime | None = None,
+    inventory_ids: Sequence[int] | None = None,
+    locations: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """``inventory_id, location, on_hand``; a naive ``as_of`` is local to each location, a date is its day's end."""
+    only = {
+        "inventory_ids": None if inventory_ids is None else [int(i) for i in inventory_ids],
+        "locations": None if locations is None else list(locations),
+    }
+    if as_of is None and known_at is None:
+        return query(url, "present_stock", **only)
+    instant: datetime | None = as_of if isinstance(as_of, datetime) else None
+    return query(
+        url,
+        "on_hand",
+        as_of=instant if instant is not None and instant.tzinfo is not None else None,
+        as_of_local=instant if instant is not None and instant.tzinfo is None else None,
+        as_of_day=None if isinstance(as_of, datetime) else as_of,
+        known_at=aware("known_at", known_at),
+        **only,
+    )
+
+
+def ledger(
+    url: str, inventory_id: int | None = None, location: str | None = None, known_at: datetime | None = None
+) -> pd.DataFrame:
+    """``inventory_id, location, effective_at, reason, source, ref, delta, running, recorded_at, ...``."""
+    return query(
+        url,
+        "ledger",
+        inventory_id=None if inventory_id is None else int(inventory_id),
+        location=location,
+        known_at=aware("known_at", known_at),
+    )
+
+
+def daily(url: str, first: date, last: date, known_at: datetime | None = None) -> pd.DataFrame:
+    """``day, inventory_id, location, on_hand``: closing balances from ``first`` to ``last``, both included."""
+    if known_at is None:
+        return query(url, "daily", first=first, last=last)
+    return query(url, "daily_known_at", first=first, last=last, known_at=aware("known_at", known_at))
+
+
+def variances(url: str, policies: Policies, known_at: datetime | None = None) -> pd.DataFrame:
+    """``inventory_id, location, counted_at, counted, expected, variance, status, count_id, source, ...``.
+
+    ``low`` and ``high`` bound the variance where movements are ambiguous (law L8).
+    """
+    with connect(url) as connection:
+        names = [row[0] for row in connection.execute("select name from sources")]
+    gated = [
+        {"name": name, "review_from": str(policy.gate.review_from), "hold_above": str(policy.gate.hold_above)}
+        for name in {*names, *DEFAULTS}
+        if (policy := policies.for_source(name, "counts")).trust == "gated"
+    ]
+    return query(url, "variances", known_at=aware("known_at", known_at), gates=json.dumps(gated))
+
+
+def aware(name: str, instant: datetime | None) -> datetime | None:
+    """An instant on the recorded axis, which has no location to take a zone from.
+
+    Raises:
+        BadInput: it has no zone.
+    """
+    if instant is not None and (not isinstance(instant, datetime) or instant.tzinfo is None):
+        raise BadInput(f"{name} needs a datetime with a zone: it is an instant of the database's clock.")
+    return instant

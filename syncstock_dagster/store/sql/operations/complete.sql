@@ -1,0 +1,14 @@
+-- The last statement of an operation's transaction: its record and the status commit with its effect.
+with done as (
+  update sync_operations
+  set status = 'completed', finished_at = clock_timestamp(), statistics = %(statistics)s::jsonb, error = null
+  where operation_id = %(operation_id)s
+  returning operation_uuid, name)
+update meta
+set notes = done.name,
+    operation_uuid = done.operation_uuid,
+    last_success_at = clock_timestamp(),
+    status = case when exists (
+        select from sync_operations as o
+        where o.status = 'in_progress' and o.operation_id <> %(operation_id)s) then 'RUNNING' else 'OK' end
+from done

@@ -1,0 +1,18 @@
+-- Counts in quarantine whose article, location or date is known by now, back into the raw rows.
+-- Grain: one quarantined row. Two runs at once: the second waits for the row and finds it released.
+with released as (
+  update quarantine as q
+  set state = 'released', released_by = %(operation_id)s
+  where q.state = 'waiting' and q.kind = 'count'
+    and case q.reason
+      when 'future_date' then q.not_before <= now()
+      when 'unknown_location' then exists (select from locations as l where l.code = q.location)
+      else exists (select from products as p where p.sku = q.sku)
+        or exists (select from product_identifiers as i where i.identifier = q.sku)
+        or (select count(*) from products as p where lower(btrim(p.sku)) = lower(btrim(q.sku))) = 1
+    end
+  returning q.delivery_id, q.payload)
+insert into raw_counts
+select (jsonb_populate_record(
+  null::raw_counts, payload || jsonb_build_object('delivery_id', delivery_id))).*
+from released

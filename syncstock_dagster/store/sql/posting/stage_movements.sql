@@ -1,0 +1,69 @@
+-- Raw movements to rows of evidence: article, location and instant resolved, day totals summed, lines without
+-- a number given their ordinal for the article within the document and delivery. What cannot be resolved goes
+-- to quarantine, whole. Grain of run_movements: see movements.
+with resolved as materialized (
+  select
+    r.delivery_id is not null as is_replayed,
+    coalesce(r.delivery_id, %(delivery_id)s) as delivery_id, r.position, r.leg, r.document, r.line, r.day,
+    s.source_id, s.trust = 'advisory' as advisory, s.on_change = 'restate' as restates,
+    coalesce(r.inventory_id, k.inventory_id) as inventory_id, l.location_id, r.quantity, r.reason, r.unit_price,
+    placed.effective_at,
+    case
+      when r.inventory_id is null and k.inventory_id is null then 'unknown_sku'
+      when l.location_id is null then 'unknown_location'
+      when placed.effective_at >= l.accepted_before then 'future_date'
+    end as problem,
+    case when l.location_id is not null and placed.effective_at >= l.accepted_before
+      then day_start((placed.effective_at at time zone l.timezone)::date - 1, l.timezone) end as not_before,
+    case
+      when (r.inventory_id is null and k.inventory_id is null) or l.location_id is null
+        or placed.effective_at >= l.accepted_before
+      then jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id' end as payload,
+    r.source as source_name, coalesce(r.sku, r.inventory_id::text) as sku,
+    coalesce(r.location, %(default_location)s) as location_code
+  from raw_movements as r
+  join run_sources as s on s.name = r.source and not s.of_counts
+  left join run_skus as k on k.sku = r.sku and k.folds = (s.unknown_sku = 'quarantine')
+  left join run_locations as l on l.code = coalesce(r.location, %(default_location)s)
+  left join run_days as d on d.day = r.day and d.timezone = l.timezone
+  cross join lateral (
+    select coalesce(
+      r.effective_at, local_instant(r.effective_local, l.timezone),
+      case s.day_grain when 'before_counts' then d.first_instant else d.last_instant end) as effective_at
+  ) as placed),
+quarantined as (
+  insert into quarantine
+    (delivery_id, kind, position, reason, source, sku, location, payload, not_before, operation_id)
+  select delivery_id, 'movement', position, problem, source_name, sku, location_code, payload, not_before,
+         %(operation_id)s
+  from resolved
+  where problem is not null),
+keyed as (
+  select *, ':' || document as document_key, ':' || line as line_key
+  from resolved
+  where problem is null and document is not null and line is not null
+  union all
+  select *, ':' || document,
+         '@' || inventory_id || '#' || dense_rank() over (
+           partition by delivery_id, source_id, document, inventory_id order by position)
+         + case when is_replayed then (
+             select count(distinct m.position) from movements as m
+             where m.delivery_id = resolved.delivery_id and m.source_id = resolved.source_id
+               and m.document_key = ':' || resolved.document and m.inventory_id = resolved.inventory_id
+               and m.line_key like '@%%') else 0 end
+  from resolved
+  where problem is null and document is not null and line is null)
+insert into run_movements
+  (movement_id, delivery_id, position, inventory_id, location_id, source_id, leg, state, advisory, day_grain,
+   restates, effective_at, quantity, day, document_key, line_key, reason, unit_price)
+select nextval(pg_get_serial_sequence('syncstock.movements', 'movement_id')), delivery_id, position,
+       inventory_id, location_id, source_id, leg, 'in_force'::movement_state, advisory, day is not null, restates, effective_at,
+       quantity, day, document_key, line_key, reason, unit_price
+from keyed
+union all
+select nextval(pg_get_serial_sequence('syncstock.movements', 'movement_id')), delivery_id, min(position),
+       inventory_id, location_id, source_id, 0, 'in_force'::movement_state, advisory, true, true, effective_at,
+       sum(quantity), day, '=' || day, '@' || inventory_id || '@' || location_id || '@' || reason, reason, null
+from resolved
+where problem is null and document is null
+group by delivery_id, inventory_id, location_id, source_id, advisory, effective_at, day, reason

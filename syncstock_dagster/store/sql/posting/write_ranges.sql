@@ -1,0 +1,76 @@
+-- Lay the changes of this run over the stored closing balances: old balances are turned into daily steps, the
+-- changes are added, and the running sum gives the new ranges. Rewritten only from the first changed day to the
+-- last, or to the end where stock itself changed. What changes on published days is logged (law L12).
+-- Grain: article, location and run of days.
+with bounds as (
+  select inventory_id, location_id, min(day) as first_day, max(day) as last_day, sum(delta) as net
+  from run_day_deltas
+  group by inventory_id, location_id),
+stored as (
+  select r.inventory_id, r.location_id, r.valid_from, r.valid_to, r.on_hand,
+         r.on_hand - coalesce(lag(r.on_hand) over (
+           partition by r.inventory_id, r.location_id order by r.valid_from), 0) as step
+  from bounds as b
+  join stock_ranges as r using (inventory_id, location_id)
+  where r.valid_to >= b.first_day and (b.net <> 0 or r.valid_from <= b.last_day)),
+steps as (
+  select inventory_id, location_id, valid_from as day, step as old_step, 0 as change, 1 as is_stored from stored
+  union all
+  select inventory_id, location_id, day, 0, delta, 0 from run_day_deltas),
+merged as (
+  select inventory_id, location_id, day, sum(old_step) as old_step, sum(change) as change,
+         max(is_stored) as is_stored
+  from steps
+  group by inventory_id, location_id, day),
+running as (
+  select inventory_id, location_id, day, old_step + change as step,
+         row_number() over pair as n,
+         case when max(is_stored) over pair = 1 then sum(old_step) over pair end as old_value,
+         sum(old_step + change) over pair as new_value
+  from merged
+  window pair as (partition by inventory_id, location_id order by day)),
+ends as (
+  select inventory_id, location_id, max(valid_to) as valid_to
+  from stored
+  group by inventory_id, location_id),
+fresh as (
+  select k.inventory_id, k.location_id, k.day as valid_from, k.new_value as on_hand,
+         coalesce(
+           lead(k.day) over (partition by k.inventory_id, k.location_id order by k.day),
+           e.valid_to, 'infinity') as valid_to
+  from running as k
+  left join ends as e using (inventory_id, location_id)
+  where k.n = 1 or k.step <> 0),
+gone as (
+  delete from stock_ranges as r
+  using stored as s
+  where (r.inventory_id, r.location_id, r.valid_from) = (s.inventory_id, s.location_id, s.valid_from)
+    and not exists (
+      select from fresh as f
+      where (f.inventory_id, f.location_id, f.valid_from) = (r.inventory_id, r.location_id, r.valid_from))),
+restated as (
+  insert into restatements
+    (kind, inventory_id, location_id, first_day, last_day, old_value, new_value, recorded_at, operation_id,
+     caused_by)
+  select 'snapshot', c.inventory_id, c.location_id, c.day, least(c.last_day, l.published_through), c.old_value,
+         c.new_value, p.stamp, %(operation_id)s,
+         array(
+           select x.entry_id from ledger_entries as x
+           where x.inventory_id = c.inventory_id and x.location_id = c.location_id
+             and x.operation_id = %(operation_id)s
+             and (x.effective_at at time zone l.timezone)::date <= c.day
+           order by x.entry_id)
+  from (
+    select *, coalesce(lead(day) over (
+             partition by inventory_id, location_id order by day) - 1, 'infinity') as last_day
+    from running) as c
+  join run_locations as l using (location_id)
+  join run_pairs as p using (inventory_id, location_id)
+  where c.new_value is distinct from c.old_value and c.day <= l.published_through)
+insert into stock_ranges as r (inventory_id, location_id, valid_from, valid_to, on_hand)
+select inventory_id, location_id, valid_from, valid_to, on_hand
+from fresh
+order by inventory_id, location_id, valid_from
+on conflict (inventory_id, location_id, valid_from) do update
+  set valid_to = excluded.valid_to, on_hand = excluded.on_hand
+  where r.valid_to <> excluded.valid_to or r.on_hand <> excluded.on_hand

@@ -1,0 +1,2 @@
+-- Locations. Grain: location.
+select code, name, timezone from locations order by code

@@ -1,0 +1,89 @@
+-- Counts in force, and those that are held or rejected, each with what the book said at its instant, as known
+-- at an instant (null: now). low and high bound the variance where movements are known only by the day of the
+-- count or lie inside the time that the counting took. Grain: article, location, instant of a count in force;
+-- else count.
+with stamp as (
+  select coalesce(%(known_at)s::timestamptz, 'infinity') as known_at),
+points as (
+  select p.*, row_number() over (
+           partition by p.inventory_id, p.location_id order by p.counted_at) = 1 as is_opening
+  from count_points as p, stamp as k
+  where p.recorded_from <= k.known_at
+    and (p.recorded_to > k.known_at or p.recorded_to = 'infinity')),
+in_force as (
+  select p.inventory_id, p.location_id, p.counted_at, p.quantity as counted,
+         case when %(known_at)s::timestamptz is null then p.variance else (
+           select coalesce(sum(e.delta), 0) from ledger_entries as e, stamp as k
+           where e.inventory_id = p.inventory_id and e.location_id = p.location_id
+             and e.effective_at = p.counted_at and e.entry_type = 'adjustment'
+             and e.recorded_at <= k.known_at) end as variance,
+         p.count_id, p.is_opening
+  from points as p),
+verdicts as (
+  select distinct on (x.count_id) x.count_id, x.decision, x.tier
+  from decisions as x, stamp as k
+  where x.decided_at <= k.known_at
+  order by x.count_id, x.decision_id desc),
+undecided as (
+  select c.inventory_id, c.location_id, c.counted_at, c.quantity as counted, c.count_id,
+         v.decision as status,
+         coalesce((
+           select sum(e.delta) from ledger_entries as e
+           where e.inventory_id = c.inventory_id and e.location_id = c.location_id
+             and e.effective_at <= c.counted_at and e.recorded_at <= k.known_at), 0)
+         - coalesce((
+           select sum(e.delta) from ledger_entries as e
+           where e.inventory_id = c.inventory_id and e.location_id = c.location_id
+             and e.effective_at = c.counted_at and e.recorded_at <= k.known_at
+             and e.entry_type = 'adjustment'), 0) as expected
+  from stock_counts as c
+  join verdicts as v using (count_id)
+  cross join stamp as k
+  where c.decision in ('held', 'rejected', 'applied') and v.decision in ('held', 'rejected')
+    and (c.withdrawn_by is null or %(known_at)s::timestamptz is not null)
+    and not (c.standing = 'superseded' and %(known_at)s::timestamptz is null)
+    and (%(known_at)s::timestamptz is not null or c.decision::text = v.decision)),
+together as (
+  select inventory_id, location_id, counted_at, counted, counted - variance as expected, variance, count_id,
+         case when is_opening then 'opening' else 'applied' end as status
+  from in_force
+  union all
+  select inventory_id, location_id, counted_at, counted, expected, counted - expected, count_id, status
+  from undecided)
+select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, t.variance,
+       case
+         when t.status <> 'applied' or v.tier is null then t.status
+         when abs(t.variance) > g.hold_above and v.tier in ('tolerance', 'review') then 'flagged'
+         when abs(t.variance) >= g.review_from then 'review'
+         else t.status end as status,
+       t.count_id, s.name as source, c.counted_from,
+       t.variance + coalesce(ambiguous.low, 0) as low, t.variance + coalesce(ambiguous.high, 0) as high,
+       coalesce(ambiguous.day_rows, 0) as day_grain_rows, coalesce(ambiguous.window_rows, 0) as ambiguous_rows
+from together as t
+join locations as l using (location_id)
+join stock_counts as c using (count_id)
+join sources as s using (source_id)
+left join verdicts as v using (count_id)
+left join jsonb_to_recordset(%(gates)s::jsonb) as g (name text, review_from numeric, hold_above numeric)
+  on g.name = s.name
+cross join lateral (select (t.counted_at at time zone l.timezone)::date as day) as d
+-- A movement that the count may or may not have seen: leaving it out, or in, moves the variance by its quantity.
+left join lateral (
+  select sum(least(x.swing, 0)) as low, sum(greatest(x.swing, 0)) as high,
+         count(*) filter (where x.day_grain) as day_rows, count(*) filter (where not x.day_grain) as window_rows
+  from (
+    select distinct m.movement_id, m.day_grain,
+           case when m.effective_at <= t.counted_at then m.quantity else -m.quantity end as swing
+    from ledger_entries as e
+    join movements as p on p.movement_id = e.movement_id
+    join movements as m  -- the one in force by now
+      on (m.source_id, m.document_key, m.line_key) = (p.source_id, p.document_key, p.line_key)
+    where e.inventory_id = t.inventory_id and e.location_id = t.location_id
+      and e.effective_at >= least(c.counted_from, (d.day::timestamp at time zone l.timezone) - interval '3 hours')
+      and e.effective_at < (d.day::timestamp at time zone l.timezone) + interval '27 hours'
+      and m.state = 'in_force' and not m.advisory
+      and m.inventory_id = t.inventory_id and m.location_id = t.location_id
+      and ((m.day_grain and m.day = d.day)
+           or (not m.day_grain and m.effective_at > c.counted_from and m.effective_at <= t.counted_at))
+  ) as x) as ambiguous on true
+order by t.inventory_id, l.code, t.counted_at, t.count_id
