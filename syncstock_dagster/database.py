@@ -16,7 +16,7 @@ from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import Policies, load_policies
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store import schema
-from syncstock_dagster.store.connection import connect, libpq_url
+from syncstock_dagster.store.connection import close_idle, connect, libpq_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,8 @@ class SyncStockDB:
         return "SyncStockDB()"  # the URL may hold a password
 
     def close(self) -> None:
-        """Nothing is held open between calls; kept for callers that close what they open."""
+        """Close the connection that this thread keeps for its next call."""
+        close_idle(self.url)
 
     # -- evidence ----------------------------------------------------------------------------------------------
 
@@ -114,7 +115,9 @@ class SyncStockDB:
         from syncstock_dagster.stock.deliveries import receive_file
         from syncstock_dagster.stock.reading import aware
 
-        return receive_file(self.url, parsed, again=again, recorded_at=aware("recorded_at", recorded_at), who=who)
+        return receive_file(
+            self.url, parsed, again=again, recorded_at=aware("recorded_at", recorded_at), who=who
+        )
 
     def post_received(
         self,
@@ -296,7 +299,12 @@ class SyncStockDB:
         )  # fmt: skip
 
     def close_day(
-        self, day: date, locations: Sequence[str] | None = None, *, who: str | None = None, dry_run: bool = False
+        self,
+        day: date,
+        locations: Sequence[str] | None = None,
+        *,
+        who: str | None = None,
+        dry_run: bool = False,
     ) -> SyncResult:
         """Publish all days up to ``day``: what changes them later is a restatement (law L12)."""
         from syncstock_dagster.stock.closing import close_day

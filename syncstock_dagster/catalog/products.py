@@ -90,10 +90,14 @@ def upsert_locations(connection: Connection[Any], locations: Iterable[Mapping[st
     for index, location in enumerate(rows):
         code, zone = location.get("code"), location.get("timezone")
         if not isinstance(code, str) or not code or "\x00" in code:
-            errors.append(RowError("locations", index, "code", repr(code), "text", "Give the location a code."))
+            errors.append(
+                RowError("locations", index, "code", repr(code), "text", "Give the location a code.")
+            )
         if zone not in known:
             errors.append(
-                RowError("locations", index, "timezone", repr(zone), "an IANA zone", "For example Europe/London.")
+                RowError(
+                    "locations", index, "timezone", repr(zone), "an IANA zone", "For example Europe/London."
+                )
             )
     if errors:
         raise BadInput("The locations cannot be taken:", tuple(errors))

@@ -23,15 +23,7 @@ from psycopg import Connection
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
-#: What can pass when it is tried again: a lost connection, a deadlock, a row that another writer made meanwhile.
-_PASSING = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.UniqueViolation,
-)
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 
 Statistics = dict[str, Any]
 
@@ -91,7 +83,7 @@ def run_operation(
         return _rehearse(url, values, work)
     try:
         for attempt in stamina.retry_context(
-            on=_PASSING, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
+            on=_can_pass, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
         ):
             with attempt:
                 return _attempt(url, values, work)
@@ -107,6 +99,13 @@ def operating_system_user() -> str:
         return f"{getpass.getuser()} (operating system)"
     except (KeyError, OSError):
         return "unknown (operating system)"
+
+
+def _can_pass(error: Exception) -> bool:
+    """Whether trying again can help: a lost connection, a deadlock, or a row that another writer made meanwhile."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return error.diag.schema_name == "syncstock"
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _attempt(url: str, values: dict[str, Any], work: Callable[[Operation], Statistics]) -> Outcome:
@@ -126,6 +125,7 @@ def _attempt(url: str, values: dict[str, Any], work: Callable[[Operation], Stati
         with connection.transaction():
             statistics = work(Operation(connection, operation_id, values["uuid"], values["who"]))
             _complete(connection, operation_id, statistics)
+        connection.execute("select pg_advisory_unlock(operation_lock(%s))", (operation_id,))
         return Outcome(values["uuid"], statistics)
 
 

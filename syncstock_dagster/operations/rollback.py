@@ -45,7 +45,9 @@ def roll_back(
             return {"already": True}
         if status != "completed" or not is_rollbackable:
             raise BadInput(f"Operation {operation_uuid} ({operation_type}, {status}) cannot be rolled back.")
-        target = connection.execute(statement("rollback/find_target"), {"requested_id": requested_id}).fetchone()
+        target = connection.execute(
+            statement("rollback/find_target"), {"requested_id": requested_id}
+        ).fetchone()
         assert target is not None
         values = {
             "requested_id": requested_id,
@@ -60,7 +62,18 @@ def roll_back(
         statistics = posting.finish(change_counts)
         for name in ("change_deliveries", "change_quarantine", "record"):
             connection.execute(statement(f"rollback/{name}"), values)
-        return statistics
+        # What came back into quarantine may be known by now.
+        posting = Posting(
+            connection,
+            operation.operation_id,
+            policies,
+            default_location=default_location,
+            counts_like="counts",
+            is_second=True,
+        )
+        posting.release()
+        released = posting.finish()
+        return {name: value + released[name] for name, value in statistics.items()}
 
     outcome = run_operation(
         url, f"rollback: {reason}", "rollback", work, who=who, is_rollbackable=True, dry_run=dry_run

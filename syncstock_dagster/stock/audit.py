@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import names, statement
@@ -27,15 +27,14 @@ def expect(connection: Connection[Any]) -> None:
 def audit(url: str) -> dict[str, pd.DataFrame]:
     """Law to the rows that break it; empty when every law holds. Reads one snapshot and blocks nobody."""
     offences: dict[str, pd.DataFrame] = {}
-    with connect(url) as connection:
-        # Reading only: no row lock is taken, so the early snapshot is what is wanted here.
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        with connection.transaction():
-            expect(connection)
-            for name in names("audit"):
-                cursor = connection.execute(statement(name))
-                rows = cursor.fetchall()
-                if rows and cursor.description:
-                    columns = [column.name for column in cursor.description]
-                    offences[name.removeprefix("audit/")] = pd.DataFrame(rows, columns=columns)
+    with connect(url) as connection, connection.transaction():
+        # Reading only: no row lock is taken, so one early snapshot is what is wanted here.
+        connection.execute("set transaction isolation level repeatable read")
+        expect(connection)
+        for name in names("audit"):
+            cursor = connection.execute(statement(name))
+            rows = cursor.fetchall()
+            if rows and cursor.description:
+                columns = [column.name for column in cursor.description]
+                offences[name.removeprefix("audit/")] = pd.DataFrame(rows, columns=columns)
     return offences

@@ -15,7 +15,12 @@ from syncstock_dagster.store.statements import statement
 
 
 def close_day(
-    url: str, day: date, locations: Sequence[str] | None = None, *, who: str | None = None, dry_run: bool = False
+    url: str,
+    day: date,
+    locations: Sequence[str] | None = None,
+    *,
+    who: str | None = None,
+    dry_run: bool = False,
 ) -> SyncResult:
     """Publish the days up to and including ``day`` at ``locations`` (default: all). Twice is once.
 

@@ -41,7 +41,8 @@ def decide_counts(
         ).fetchall()
         if wrong:
             raise BadInput(
-                "Only held counts can be decided on: " + "; ".join(f"count {i} is {state}" for i, state in wrong)
+                "Only held counts can be decided on: "
+                + "; ".join(f"count {i} is {state}" for i, state in wrong)
             )
         posting = _posting(operation, policies, default_location)
         return posting.take_decision(ids, decision, ["held"], operation.who, reason)
@@ -75,7 +76,8 @@ def resolve_conflict(
 
     def work(operation: Operation) -> Statistics:
         row = operation.connection.execute(
-            "select conflict_type, status from sync_conflicts where conflict_id = %s for update", (conflict_id,)
+            "select conflict_type, status from sync_conflicts where conflict_id = %s for update",
+            (conflict_id,),
         ).fetchone()
         if row is None:
             raise BadInput(f"There is no conflict {conflict_id}.")

@@ -96,14 +96,17 @@ def deliver_records(
         )
         return statistics | {"seconds": posting.seconds}
 
-    outcome = run_operation(
-        url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run
-    )
+    outcome = run_operation(url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run)
     return SyncResult.of(outcome, note)
 
 
 def receive_file(
-    url: str, parsed: ParsedFile, *, again: bool = False, recorded_at: datetime | None = None, who: str | None = None
+    url: str,
+    parsed: ParsedFile,
+    *,
+    again: bool = False,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
 ) -> Receipt:
     """Store a file whole, once: the upload itself and the evidence read from it. Nothing is posted yet."""
     scope = f"{parsed.kind}/{parsed.source}"
@@ -192,10 +195,18 @@ def post_deliveries(
 
 
 def _post_delivery(
-    url: str, delivery_id: int, policies: Policies, *, default_location: str, recorded_at: datetime | None, who: str | None
+    url: str,
+    delivery_id: int,
+    policies: Policies,
+    *,
+    default_location: str,
+    recorded_at: datetime | None,
+    who: str | None,
 ) -> SyncResult | None:
     with connect(url) as connection:
-        row = connection.execute("select name from deliveries where delivery_id = %s", (delivery_id,)).fetchone()
+        row = connection.execute(
+            "select name from deliveries where delivery_id = %s", (delivery_id,)
+        ).fetchone()
     if row is None:
         raise LookupError(f"There is no delivery {delivery_id}.")
     name = str(row[0])
@@ -243,26 +254,22 @@ def _claim(
     known = _known(connection, wanted)
     if known is not None and not again and not _may_replace(known, values):
         return 0, known
+    is_ours = True
     with connection.transaction() as savepoint:
         row = connection.execute(statement("deliveries/insert"), values).fetchone()
         assert row is not None
         delivery_id = int(row[0])
-        if not wanted:
-            return delivery_id, None
         names = {"delivery_id": delivery_id, "identities": wanted}
         if known is not None:
             connection.execute(statement("deliveries/take_over"), names)
-            return delivery_id, None
-        claimed = connection.execute(statement("deliveries/claim"), names).fetchall()
-        if len(claimed) == len(wanted) or again:
+        elif wanted:
+            claimed = connection.execute(statement("deliveries/claim"), names).fetchall()
             if len(claimed) < len(wanted):
+                if not again:  # another worker came first, between our look and our claim
+                    is_ours = False
+                    raise psycopg.Rollback(savepoint)
                 connection.execute(statement("deliveries/take_over"), names)
-            return delivery_id, None
-        # Another worker came first, between our look and our claim.
-        raise psycopg.Rollback(savepoint)
-    known = _known(connection, wanted)
-    assert known is not None
-    return 0, known
+    return (delivery_id, None) if is_ours else (0, _known(connection, wanted))
 
 
 def _may_replace(known: dict[str, Any], values: dict[str, Any]) -> bool:
@@ -285,12 +292,18 @@ def _store_days(connection: Connection[Any], delivery_id: int, evidence: Evidenc
     import pyarrow.compute as pc
 
     first, last = [], []
-    for table, names in ((evidence.movements, ("effective_at", "effective_local", "day")),
-                         (evidence.counts, ("counted_at", "counted_local", "day"))):
+    for table, names in (
+        (evidence.movements, ("effective_at", "effective_local", "day")),
+        (evidence.counts, ("counted_at", "counted_local", "day")),
+    ):
         for name in names:
             column = table[name]
             if column.null_count < len(column):
-                days = column if pa.types.is_date(column.type) else pc.cast(pc.floor_temporal(column, unit="day"), pa.date32())
+                days = (
+                    column
+                    if pa.types.is_date(column.type)
+                    else pc.cast(pc.floor_temporal(column, unit="day"), pa.date32())
+                )
                 span = pc.min_max(days).as_py()
                 first.append(span["min"])
                 last.append(span["max"])

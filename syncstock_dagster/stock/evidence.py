@@ -115,7 +115,7 @@ class Evidence:
         return len(self.movements) + len(self.counts)
 
 
-class BadInput(ValueError):
+class BadInput(ValueError):  # noqa: N818 - the public name, and what it says
     """Input that nobody can post as it is; carries every error found, not only the first."""
 
     def __init__(self, message: str, errors: tuple[RowError, ...] = ()) -> None:

@@ -29,8 +29,8 @@ class Gate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    review_from: Decimal = Field(Decimal(10), ge=0)
-    hold_above: Decimal = Field(Decimal(100), ge=0)
+    review_from: Decimal = Field(default=Decimal(10), ge=0)
+    hold_above: Decimal = Field(default=Decimal(100), ge=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> Gate:

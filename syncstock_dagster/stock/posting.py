@@ -25,7 +25,7 @@ from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
 
 #: From this many rows on, the planner is told what the run's tables hold.
-_ANALYZE_ROWS = 2_000
+_ANALYZE_ROWS = 5_000
 
 
 class Posting:
@@ -40,6 +40,7 @@ class Posting:
         default_location: str,
         counts_like: str = "pos",
         recorded_at: datetime | None = None,
+        is_second: bool = False,
     ) -> None:
         self._connection = connection
         self._policies = policies
@@ -51,10 +52,17 @@ class Posting:
             "delivery_id": None,
         }
         self._source_policies: dict[str, SourcePolicy] = {}
+        self._has_advisory = False
+        #: Rows that the last insert into a table of the run wrote, by statement.
+        self._rows: dict[str, int] = {}
         #: Seconds by stage, for the performance record.
         self.seconds: dict[str, float] = {}
         with self._stage("prepare"):
-            connection.execute(statement("posting/temp_tables"))
+            made = connection.execute("select to_regclass('pg_temp.run_day_deltas') is not null").fetchone()
+            if not (made and made[0]):
+                connection.execute(statement("posting/temp_tables"))
+            elif is_second:  # in one transaction
+                connection.execute(statement("posting/empty_tables"))
             # Days are published under the same lock, alone: a day is closed before a posting or after it.
             connection.execute("select pg_advisory_xact_lock_shared(hashtext('syncstock publishing'))")
 
@@ -64,15 +72,13 @@ class Posting:
         with self._stage("copy"):
             copy_table(self._connection, "raw_movements", evidence.movements)
             copy_table(self._connection, "raw_counts", evidence.counts)
+            self._rows["copy"] = len(evidence)
         self.release()
 
     def release(self) -> None:
         """What can leave quarantine by now."""
         with self._stage("resolve"):
-            waits = self._connection.execute(
-                "select exists (select from quarantine where state = 'waiting')"
-            ).fetchone()
-            if waits and waits[0]:
+            if self._exists("quarantine where state = 'waiting'"):
                 self._do("release_movements")
                 self._do("release_counts")
             self._resolve()
@@ -91,7 +97,7 @@ class Posting:
     def take_decision(
         self, count_ids: list[int], decision: str, from_decisions: list[str], who: str, reason: str
     ) -> dict[str, Any]:
-        """A person's decision on counts that stand at one of ``from_decisions``; posts it and returns the statistics."""
+        """A person's decision on counts that stand at one of ``from_decisions``; posts it like ``finish``."""
         self._values |= {
             "count_ids": count_ids,
             "decision": decision,
@@ -111,7 +117,7 @@ class Posting:
         return self.finish(decide)
 
     def take_counts(self, find: str, change: str, **values: Any) -> Callable[[], None]:
-        """Counts that leave or enter force: ``find`` names their instants; the returned ``change`` is for ``finish``."""
+        """Counts that leave or enter force: ``find`` names their instants; ``finish`` takes what is returned."""
         self._values |= values
         if not self._source_policies:
             self._load_sources()
@@ -125,7 +131,8 @@ class Posting:
             before_counts: called once the articles are locked, for changes to counts that need the lock.
         """
         with self._stage("lock"):
-            self._connection.execute("delete from run_deltas where delta is null")  # advisory movements
+            if self._has_advisory:
+                self._connection.execute("delete from run_deltas where delta is null")
             self._do("lock_pairs")
             self._do("read_pairs")
             self._do("stamp_pairs")
@@ -145,7 +152,7 @@ class Posting:
             self._analyze("run_day_deltas")
             self._do("write_ranges")
             self._do("restate_variances")
-            if self._count("run_entries where events < 0"):
+            if self._exists("run_entries where events < 0"):
                 self._do("first_days")
                 self._do("trim_ranges")
         with self._stage("record"):
@@ -175,6 +182,7 @@ class Posting:
                 policy = self._policies.for_source(name, kind)  # type: ignore[arg-type]
                 if of_counts:
                     self._source_policies[name] = policy
+                self._has_advisory |= policy.trust == "advisory"
                 rows.append(
                     {
                         "name": name,
@@ -194,7 +202,9 @@ class Posting:
 
     def _admit(self) -> None:
         self._do("admit_movements")
-        if self._count("run_deltas") == self._count("run_movements"):
+        self._values["all_admitted"] = self._rows["admit_movements"] == self._rows["stage_movements"]
+        self._do("admitted_deltas")
+        if self._values["all_admitted"]:
             return
         self._do("find_contested")
         self._settle(lambda: self._do("store_contested"))
@@ -236,11 +246,9 @@ class Posting:
 
     def _gate(self) -> None:
         self._do("find_candidates")
-        if not self._count("run_candidates"):
+        if not self._rows["find_candidates"]:
             return
-        self._connection.execute(
-            "truncate run_books, run_deltas, run_count_changes"
-        )
+        self._connection.execute("truncate run_books, run_deltas, run_count_changes")
         self._do("next_step")
         self._do("ask_candidate_books")
         self._analyze("run_candidates", "run_books")
@@ -283,7 +291,7 @@ class Posting:
         return True
 
     def _advisory_differences(self) -> None:
-        if not self._count("run_counts where decision = 'advisory'"):
+        if not self._has_advisory or not self._exists("run_counts where decision = 'advisory'"):
             return
         self._connection.execute("truncate run_books")
         self._do("next_step")
@@ -295,17 +303,16 @@ class Posting:
     def _do(self, name: str) -> None:
         text = statement(name if "/" in name else f"posting/{name}")
         needs = {key: value for key, value in self._values.items() if f"%({key})s".encode() in text}
-        self._connection.execute(text, needs or None)
+        self._rows[name] = self._connection.execute(text, needs or None).rowcount
 
-    def _count(self, what: str) -> int:
-        row = self._connection.execute(f"select count(*) from {what}".encode()).fetchone()  # noqa: S608
-        assert row is not None
-        return int(row[0])
+    def _exists(self, what: str) -> bool:
+        row = self._connection.execute(f"select exists (select from {what})".encode()).fetchone()  # noqa: S608
+        return bool(row and row[0])
 
     def _analyze(self, *tables: str) -> None:
-        for table in tables:
-            if self._count(table) >= _ANALYZE_ROWS:
-                self._connection.execute(f"analyze {table}".encode())
+        """Tell the planner what the run's tables hold, where the run is large enough to gain from it."""
+        if max(self._rows.values(), default=0) >= _ANALYZE_ROWS:
+            self._connection.execute(f"analyze {', '.join(tables)}".encode())
 
     def _statistics(self) -> dict[str, Any]:
         text = statement("posting/statistics")

@@ -26,9 +26,16 @@ def query(url: str, name: str, **values: Any) -> pd.DataFrame:
         assert cursor.description is not None
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchall()
-    frame = pd.DataFrame({name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(columns)})
-    return frame.astype({name: "int64" for name in ("inventory_id", "count_id") if name in columns and len(rows)
-                         and not frame[name].isna().any()})
+    frame = pd.DataFrame(
+        {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(columns)}
+    )
+    return frame.astype(
+        {
+            name: "int64"
+            for name in ("inventory_id", "count_id")
+            if name in columns and len(rows) and not frame[name].isna().any()
+        }
+    )
 
 
 def on_hand(

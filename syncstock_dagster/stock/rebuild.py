@@ -37,14 +37,16 @@ def rebuild(url: str, *, dry_run: bool = False, who: str | None = None) -> Rebui
         connection.execute("lock table item_stock in exclusive mode")
         expect(connection)
         values = {"operation_id": operation.operation_id}
-        rows = {
+        return {
             name: connection.execute(text, values if b"%(operation_id)s" in text else None).rowcount
             for name in _STEPS
             if (text := statement(f"rebuild/{name}"))
         }
-        return rows
 
     done = run_operation(url, "Rebuild", "rebuild", work, who=who, dry_run=dry_run).statistics
     return RebuildReport(
-        done["mend_ledger"], done["mend_stock"], done["mend_points"], done["mend_ranges"] + done["drop_ranges"]
+        done["mend_ledger"],
+        done["mend_stock"],
+        done["mend_points"],
+        done["mend_ranges"] + done["drop_ranges"],
     )

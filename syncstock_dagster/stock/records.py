@@ -124,9 +124,8 @@ def evidence_from_records(
 ) -> Evidence:
     """Turn what a caller gave into evidence tables.
 
-    Args:
-        zone_of: the zone of a location (None: the default one), where it is known; asked only for naive times
-            that say ``fold=1``.
+    ``zone_of`` gives the zone of a location (None: the default one) where it is known; it is asked only for naive
+    times that say ``fold=1``.
 
     Raises:
         BadInput: at least one value cannot be taken; every such value is listed.
@@ -140,7 +139,9 @@ def evidence_from_records(
         (movements, MovementRecord, "movements"),
     ):
         for index, record in enumerate(_rows(given, record_type)):
-            _add_movement(moved, record, default_source, _Checker(type(record).__name__, index, errors, zone_of))
+            _add_movement(
+                moved, record, default_source, _Checker(type(record).__name__, index, errors, zone_of)
+            )
     for index, record in enumerate(_rows(pos_counts, POSRecord)):
         _add_count(counted, record, _Checker("POSRecord", index, errors, zone_of))
     if errors:
@@ -156,7 +157,9 @@ def _add_movement(out: _Columns, record: Any, default_source: str, check: _Check
     at, day = _given(record.at), _given(record.day)
     effective_at, effective_local = check.instant("at", at, record.location)
     if (at is None) == (day is None):
-        check.fail("at", record.at, "either at= or day=", "Give the instant, or the business day, and not both.")
+        check.fail(
+            "at", record.at, "either at= or day=", "Give the instant, or the business day, and not both."
+        )
     elif ref is None and at is not None:
         check.fail(
             "ref",
@@ -223,7 +226,9 @@ def _add_transfer(out: _Columns, record: TransferRecord, check: _Checker) -> Non
 def _add_count(out: _Columns, record: POSRecord, check: _Checker) -> None:
     counted_at, counted_local = check.instant("counted_at", record.counted_at, record.location)
     if _given(record.counted_at) is None:
-        check.fail("counted_at", None, "the instant of the count", "A count is true at one instant: say which.")
+        check.fail(
+            "counted_at", None, "the instant of the count", "A count is true at one instant: say which."
+        )
     counted_from, counted_from_local = check.instant("counted_from", record.counted_from, record.location)
     if _is_before(record.counted_at, record.counted_from):
         remedy = "The counting took from counted_from to counted_at."
@@ -303,21 +308,31 @@ class _Checker:
 
     def inventory_id(self, value: object) -> int | None:
         if hasattr(value, "item") and not isinstance(value, str):
-            value = value.item()  # type: ignore[attr-defined]
+            value = value.item()
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and -_MAX_BIGINT - 1 <= value <= _MAX_BIGINT:
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and -_MAX_BIGINT - 1 <= value <= _MAX_BIGINT
+        ):
             return value
-        self.fail("inventory_id", value, "a whole number of at most 64 bits", "Give the article's inventory_id.")
+        self.fail(
+            "inventory_id", value, "a whole number of at most 64 bits", "Give the article's inventory_id."
+        )
         return None
 
-    def instant(self, column: str, value: Any, location: str | None) -> tuple[datetime | None, datetime | None]:
+    def instant(
+        self, column: str, value: Any, location: str | None
+    ) -> tuple[datetime | None, datetime | None]:
         """``(aware, naive)``, one of them None: a naive datetime is local to the location (law L7)."""
         value = _given(value)
         if value is None:
             return None, None
         if not isinstance(value, datetime):
-            self.fail(column, value, "a datetime", "Give a datetime; one without zone is local to the location.")
+            self.fail(
+                column, value, "a datetime", "Give a datetime; one without zone is local to the location."
+            )
             return None, None
         if hasattr(value, "to_pydatetime"):
             value = value.to_pydatetime(warn=False)
@@ -355,7 +370,7 @@ class _Checker:
 
 def _given(value: Any) -> Any:
     """The value, or None where pandas says that it is missing: its NaT is a datetime that equals nothing."""
-    return value if value is not None and value == value else None  # noqa: PLR0124
+    return value if value is not None and value == value else None
 
 
 def _is_before(first: Any, second: Any) -> bool:
@@ -392,7 +407,9 @@ def _rows(given: Records, record_type: type[Any]) -> Iterable[Any]:
         return ()
     if isinstance(given, pa.Table):
         rows: Iterable[Mapping[str, Any]] = given.to_pylist()
-    elif hasattr(given, "to_dict") and hasattr(given, "columns"):  # a pandas DataFrame, without importing pandas
+    elif hasattr(given, "to_dict") and hasattr(
+        given, "columns"
+    ):  # a pandas DataFrame, without importing pandas
         columns = {name: _nulls_to_none(given[name]) for name in given.columns}
         names = list(columns)
         rows = (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))

@@ -6,12 +6,22 @@ Connections run at READ COMMITTED: under a snapshot taken before a row lock, eve
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
+
+#: A run's own tables stay in memory (temp_buffers is taken as needed), and so do its sorts.
+_OPTIONS = (
+    "-c search_path=syncstock,public -c timezone=UTC -c jit=off -c temp_buffers=256MB -c work_mem=128MB"
+)
+_local = threading.local()
+_inherited: list[dict[str, Any]] = []
 
 _PREFIXES = ("postgresql+psycopg://", "postgresql+psycopg2://", "postgresql://", "postgres://")
 
@@ -25,7 +35,9 @@ def libpq_url(url: str) -> str:
     for prefix in _PREFIXES:
         if url.startswith(prefix):
             return "postgresql://" + url.removeprefix(prefix)
-    raise ValueError("The database URL must begin with postgresql:// (it is not shown here: it may hold a password).")
+    raise ValueError(
+        "The database URL must begin with postgresql:// (it is not shown here: it may hold a password)."
+    )
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -34,16 +46,51 @@ def sqlalchemy_url(url: str) -> str:
 
 
 @contextmanager
-def connect(url: str, *, autocommit: bool = True, **options: Any) -> Iterator[Connection[tuple[Any, ...]]]:
-    """A connection in schema ``syncstock`` and UTC, closed at the end; transactions are begun explicitly."""
-    connection = psycopg.connect(
+def connect(url: str) -> Iterator[Connection[tuple[Any, ...]]]:
+    """A connection in schema ``syncstock`` and UTC; transactions are begun explicitly.
+
+    A thread's last connection is kept for its next call: a fresh session would plan every statement with cold
+    caches. One whose call failed is never used again.
+    """
+    connection = _take_idle(url) or psycopg.connect(
         libpq_url(url),
-        autocommit=autocommit,
+        autocommit=True,
         application_name="syncstock",
-        options="-c search_path=syncstock,public -c timezone=UTC -c jit=off",
-        **options,
+        options=_OPTIONS,
+        prepare_threshold=None,  # a plan made for a small run is wrong for a large one
     )
     try:
         yield connection
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    is_clean = connection.info.transaction_status == TransactionStatus.IDLE
+    if not is_clean or _idle().setdefault(url, connection) is not connection:
+        connection.close()
+
+
+def close_idle(url: str) -> None:
+    """Close the connection that this thread keeps for ``url``, if any."""
+    if (connection := _idle().pop(url, None)) is not None:
+        connection.close()
+
+
+def _take_idle(url: str) -> Connection[tuple[Any, ...]] | None:
+    connection = _idle().pop(url, None)
+    if connection is None:
+        return None
+    try:
+        connection.execute("select 1")
+    except psycopg.Error:  # the server ended it meanwhile
+        connection.close()
+        return None
+    return connection
+
+
+def _idle() -> dict[str, Connection[tuple[Any, ...]]]:
+    """This thread's kept connections by URL; a forked child begins with none, for they are its parent's."""
+    if getattr(_local, "pid", None) != os.getpid():
+        _inherited.append(getattr(_local, "idle", {}))  # closing them would end the parent's sessions
+        _local.pid, _local.idle = os.getpid(), {}
+    idle: dict[str, Connection[tuple[Any, ...]]] = _local.idle
+    return idle

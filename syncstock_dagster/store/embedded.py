@@ -293,7 +293,8 @@ class EmbeddedServer:
         except FileNotFoundError:
             return not self._processes(place)
         try:
-            return _try_lock(alive) and not self._processes(place)
+            # Shared: two processes that ask at once must not take each other for the server.
+            return _try_lock(alive, fcntl.LOCK_SH) and not self._processes(place)
         finally:
             os.close(alive)
 
@@ -420,24 +421,33 @@ class EmbeddedServer:
             EmbeddedServerError: Neither came to pass.
         """
         alive = self._open_lock(place, "alive.lock")
+        try:
+            answered = self._wait_for_answer_or_end(place, alive)
+        except BaseException:
+            os.close(alive)
+            raise
+        if answered:
+            os.close(alive)
+            return None
+        return alive
+
+    def _wait_for_answer_or_end(self, place: Place, alive: int) -> bool:
+        """Whether the server came to answer; if not, all of it has ended, and the lock on `alive` is ours."""
         begin = time.monotonic()
         told: signal.Signals | None = None
-        while True:
-            if self._answer(place) is _Answer.READY:
-                os.close(alive)
-                return None
+        while self._answer(place) is not _Answer.READY:
             if _try_lock(alive) and not self._processes(place):
-                return alive
+                return False
             waited = time.monotonic() - begin
             told = self._end_orphans(place, waited, told)
             if waited > _START_TIMEOUT:
-                os.close(alive)
                 raise EmbeddedServerError(
                     f"A server is at work in {place.data} and has not answered for {_START_TIMEOUT:.0f} "
                     f"seconds. It may still be recovering; its log is {place.log}. Wait, or run "
                     "`syncstock down`, and try again."
                 )
             time.sleep(_POLL)
+        return True
 
     def _end_orphans(self, place: Place, waited: float, told: signal.Signals | None) -> signal.Signals | None:
         """Tell processes without a postmaster to end, once they had time to do so by themselves.
@@ -522,9 +532,9 @@ def _is_cluster(place: Place) -> bool:
     return (place.data / "PG_VERSION").exists()
 
 
-def _try_lock(file: int) -> bool:
+def _try_lock(file: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

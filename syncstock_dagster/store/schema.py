@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -23,7 +24,9 @@ class SchemaError(RuntimeError):
 
 def newest_version() -> str:
     """The schema version that this package needs: the greatest number among its migrations."""
-    return max(match[1] for path in _MIGRATIONS.glob("versions/v*.py") if (match := re.match(r"v(\d+)_", path.name)))
+    return max(
+        match[1] for path in _MIGRATIONS.glob("versions/v*.py") if (match := re.match(r"v(\d+)_", path.name))
+    )
 
 
 def current_version(url: str) -> str | None:
@@ -47,7 +50,8 @@ def upgrade(url: str) -> None:
         return
     if version is not None and version > newest_version():
         raise SchemaError(
-            f"The database has schema version {version}, this SyncStock knows {newest_version()} at most: update SyncStock."
+            f"The database has schema version {version}, this SyncStock knows {newest_version()} at most: "
+            "update SyncStock."
         )
     import sqlalchemy
     from alembic import command
@@ -86,7 +90,7 @@ def plain_sql() -> str:
     return out.getvalue()
 
 
-def _alembic_config():  # type: ignore[no-untyped-def]  # Alembic is imported late
+def _alembic_config() -> Any:
     from alembic.config import Config
 
     config = Config(stdout=io.StringIO())

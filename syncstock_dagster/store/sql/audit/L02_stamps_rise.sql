@@ -1,15 +1,6 @@
--- Entries of two operations with one stamp, or stamps that fall in the order of posting.
--- Grain: article, location, operation.
-select inventory_id, location_id, operation_id, stamp
-from (
-  select inventory_id, location_id, operation_id, min(recorded_at) as stamp, max(recorded_at) as last_stamp,
-         lag(max(recorded_at)) over (
-           partition by inventory_id, location_id order by min(entry_id)) as earlier,
-         min(entry_id) as entry_id
-  from ledger_entries
-  group by inventory_id, location_id, operation_id) as o
-where stamp <> last_stamp
-   or exists (
-     select from ledger_entries as e
-     where e.inventory_id = o.inventory_id and e.location_id = o.location_id
-       and e.recorded_at = o.stamp and e.operation_id <> o.operation_id)
+-- Stamps shared by two operations, or later than the last one on record. Grain: article, location, stamp.
+select e.inventory_id, e.location_id, e.recorded_at, count(distinct e.operation_id) as operations
+from ledger_entries as e
+join item_stock as s using (inventory_id, location_id)
+group by e.inventory_id, e.location_id, e.recorded_at
+having count(distinct e.operation_id) > 1 or e.recorded_at > max(s.recorded_at)

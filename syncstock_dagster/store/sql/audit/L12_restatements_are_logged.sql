@@ -1,7 +1,7 @@
 -- Operations that changed a closing balance after its day was published, without a restatement.
 -- Grain: operation, article, location, day.
 with days as (
-  select e.operation_id, e.inventory_id, e.location_id, (e.effective_at at time zone l.timezone)::date as day,
+  select e.operation_id, e.inventory_id, e.location_id, closing_day(e.effective_at, l.timezone) as day,
          sum(e.delta) as delta
   from ledger_entries as e
   join locations as l using (location_id)

@@ -16,7 +16,7 @@ from (
   group by inventory_id, location_id, effective_at) as e
 join run_locations as l using (location_id)
 join run_pairs as r using (inventory_id, location_id)
-cross join lateral (select (e.effective_at at time zone l.timezone)::date as day) as x
+cross join lateral (select closing_day(e.effective_at, l.timezone) as day) as x
 left join count_points as p
   on p.inventory_id = e.inventory_id and p.location_id = e.location_id
   and p.counted_at = e.effective_at and p.recorded_to = 'infinity'

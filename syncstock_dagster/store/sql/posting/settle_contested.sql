@@ -5,22 +5,28 @@ with contenders as (
   select m.*, d.received_at
   from run_contenders as c
   join movements as m using (movement_id)
-  join deliveries as d using (delivery_id)
-  where m.state <> 'withdrawn'),
+  join deliveries as d using (delivery_id)),
 -- A record is one delivered line: both legs of a transfer.
 records as (
   select source_id, document_key, line_key, delivery_id, position,
          min(received_at) as received_at, max(chosen_by) as chosen_by, bool_or(restates) as restates,
+         bool_and(state <> 'withdrawn') as is_live,
          jsonb_agg(jsonb_build_array(
            leg, inventory_id, location_id, trim_scale(quantity), effective_at, day_grain, reason)
            order by leg) as content
   from contenders
   group by source_id, document_key, line_key, delivery_id, position),
+-- A choice is of a content, whichever delivery brings it, also when the one it was made on is withdrawn.
+chosen as (
+  select source_id, document_key, line_key, delivery_id, position, received_at, restates, content, is_live,
+         max(chosen_by) over (partition by source_id, document_key, line_key, content) as chosen_by
+  from records),
 received as (
   select *, row_number() over (
     partition by source_id, document_key, line_key
     order by received_at, delivery_id, position) as receipt_order
-  from records),
+  from chosen
+  where is_live),
 ranked as (
   select *, row_number() over (
     partition by source_id, document_key, line_key

@@ -36,7 +36,7 @@ quarantined as (
 insert into run_counts
   (count_id, delivery_id, position, inventory_id, location_id, source_id, decision, standing, counted_at,
    counted_from, day_grain, quantity, session, room, counter)
-select nextval(pg_get_serial_sequence('syncstock.stock_counts', 'count_id')), delivery_id, position,
+select nextval('stock_counts_count_id_seq'), delivery_id, position,
        inventory_id, location_id, source_id,
        (case trust when 'authoritative' then 'applied' when 'gated' then 'pending' else 'advisory' end)
          ::count_decision,

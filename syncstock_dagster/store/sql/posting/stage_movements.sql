@@ -15,55 +15,74 @@ with resolved as materialized (
     end as problem,
     case when l.location_id is not null and placed.effective_at >= l.accepted_before
       then day_start((placed.effective_at at time zone l.timezone)::date - 1, l.timezone) end as not_before,
-    case
-      when (r.inventory_id is null and k.inventory_id is null) or l.location_id is null
-        or placed.effective_at >= l.accepted_before
-      then jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id' end as payload,
     r.source as source_name, coalesce(r.sku, r.inventory_id::text) as sku,
     coalesce(r.location, %(default_location)s) as location_code
   from raw_movements as r
   join run_sources as s on s.name = r.source and not s.of_counts
   left join run_skus as k on k.sku = r.sku and k.folds = (s.unknown_sku = 'quarantine')
   left join run_locations as l on l.code = coalesce(r.location, %(default_location)s)
-  left join run_days as d on d.day = r.day and d.timezone = l.timezone
+  left join run_days as d on d.day = coalesce(r.day, r.effective_local::date) and d.timezone = l.timezone
   cross join lateral (
-    select coalesce(
-      r.effective_at, local_instant(r.effective_local, l.timezone),
-      case s.day_grain when 'before_counts' then d.first_instant else d.last_instant end) as effective_at
+    select case
+      when r.effective_at is not null then r.effective_at
+      when r.effective_local is null and s.day_grain = 'before_counts' then d.first_instant
+      when r.effective_local is null then d.last_instant
+      when d.utc_offset is not null then (r.effective_local - d.utc_offset) at time zone 'UTC'
+      else local_instant(r.effective_local, l.timezone) end as effective_at
+    offset 0  -- computed once a row, not once a mention
   ) as placed),
+-- Whatever is wrong with one leg of a transfer keeps both back.
+problems as (
+  select distinct on (delivery_id, position)
+         delivery_id, position, problem, source_name, sku, location_code, not_before
+  from resolved
+  where problem is not null
+  order by delivery_id, position, leg),
 quarantined as (
   insert into quarantine
     (delivery_id, kind, position, reason, source, sku, location, payload, not_before, operation_id)
-  select delivery_id, 'movement', position, problem, source_name, sku, location_code, payload, not_before,
-         %(operation_id)s
-  from resolved
-  where problem is not null),
+  select p.delivery_id, 'movement', p.position, coalesce(v.problem, p.problem), p.source_name,
+         case when v.problem is null then p.sku else v.sku end,
+         case when v.problem is null then p.location_code else v.location_code end,
+         jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id',
+         case when v.problem is null then p.not_before else v.not_before end, %(operation_id)s
+  from problems as p
+  join raw_movements as r
+    on coalesce(r.delivery_id, %(delivery_id)s) = p.delivery_id and r.position = p.position
+  join resolved as v
+    on v.delivery_id = p.delivery_id and v.position = p.position and v.leg = r.leg),
+accepted as (
+  select *
+  from resolved as r
+  where r.problem is null
+    and not exists (
+      select from problems as p where p.delivery_id = r.delivery_id and p.position = r.position)),
 keyed as (
   select *, ':' || document as document_key, ':' || line as line_key
-  from resolved
-  where problem is null and document is not null and line is not null
+  from accepted
+  where document is not null and line is not null
   union all
   select *, ':' || document,
          '@' || inventory_id || '#' || dense_rank() over (
            partition by delivery_id, source_id, document, inventory_id order by position)
          + case when is_replayed then (
              select count(distinct m.position) from movements as m
-             where m.delivery_id = resolved.delivery_id and m.source_id = resolved.source_id
-               and m.document_key = ':' || resolved.document and m.inventory_id = resolved.inventory_id
+             where m.delivery_id = accepted.delivery_id and m.source_id = accepted.source_id
+               and m.document_key = ':' || accepted.document and m.inventory_id = accepted.inventory_id
                and m.line_key like '@%%') else 0 end
-  from resolved
-  where problem is null and document is not null and line is null)
+  from accepted
+  where document is not null and line is null)
 insert into run_movements
   (movement_id, delivery_id, position, inventory_id, location_id, source_id, leg, state, advisory, day_grain,
    restates, effective_at, quantity, day, document_key, line_key, reason, unit_price)
-select nextval(pg_get_serial_sequence('syncstock.movements', 'movement_id')), delivery_id, position,
+select nextval('movements_movement_id_seq'), delivery_id, position,
        inventory_id, location_id, source_id, leg, 'in_force'::movement_state, advisory, day is not null, restates, effective_at,
        quantity, day, document_key, line_key, reason, unit_price
 from keyed
 union all
-select nextval(pg_get_serial_sequence('syncstock.movements', 'movement_id')), delivery_id, min(position),
+select nextval('movements_movement_id_seq'), delivery_id, min(position),
        inventory_id, location_id, source_id, 0, 'in_force'::movement_state, advisory, true, true, effective_at,
        sum(quantity), day, '=' || day, '@' || inventory_id || '@' || location_id || '@' || reason, reason, null
-from resolved
-where problem is null and document is null
+from accepted
+where document is null
 group by delivery_id, inventory_id, location_id, source_id, advisory, effective_at, day, reason

@@ -10,10 +10,12 @@ with fates as (
              and b.leg = x.leg
              and (b.inventory_id, b.location_id, b.effective_at, b.quantity)
                  = (x.inventory_id, x.location_id, x.effective_at, x.quantity)) as is_same
-  from run_movements as m
+  from run_contested as c
+  join run_movements as m using (source_id, document_key, line_key)
   join movements as x using (movement_id))
 select
-  (select count(*) from fates where state = 'in_force' and not is_known) as movements_new,
+  (select count(*) from run_movements) - (select count(*) from fates)
+    + (select count(*) from fates where state = 'in_force' and not is_known) as movements_new,
   (select count(*) from fates where state = 'duplicate' or (state = 'in_force' and is_same))
     as movements_duplicate,
   (select count(*) from fates where state = 'conflict') as movements_conflict,

@@ -1,11 +1,12 @@
--- The tables of one run: private to its session, gone with its transaction, committed or not.
+-- The tables of one run: private to its session, emptied with its transaction, committed or not; a session
+-- makes them once.
 
 create temp table raw_movements (
   delivery_id bigint,                       -- null: the delivery of this run; else replayed from quarantine
   position int, source text collate "C", document text collate "C", line text collate "C", leg smallint,
   sku text collate "C", inventory_id bigint, location text collate "C", quantity numeric,
   effective_at timestamptz, effective_local timestamp, day date, reason text, unit_price numeric
-) on commit drop;
+) on commit delete rows;
 
 create temp table raw_counts (
   delivery_id bigint,
@@ -13,65 +14,67 @@ create temp table raw_counts (
   sku text collate "C", inventory_id bigint, location text collate "C", quantity numeric,
   counted_at timestamptz, counted_local timestamp, day date,
   counted_from timestamptz, counted_from_local timestamp
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_sources (
   name text collate "C", of_counts boolean,   -- one name may deliver both, under two policies
   source_id smallint, trust text, on_change text, unknown_sku text,
   day_grain text, count_time time, review_from numeric, hold_above numeric,
   primary key (name, of_counts)
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_locations (
   code text collate "C" primary key, location_id int not null, timezone text not null,
   accepted_before timestamptz not null,     -- the end of tomorrow
   published_through date                    -- the last published day
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_skus (
   sku text collate "C", folds boolean, inventory_id bigint, primary key (sku, folds)
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_days (
-  day date, timezone text, first_instant timestamptz, last_instant timestamptz, primary key (day, timezone)
-) on commit drop;
+  day date, timezone text, first_instant timestamptz, last_instant timestamptz,
+  utc_offset interval,                      -- null: the clock was changed on this day
+  primary key (day, timezone)
+) on commit delete rows;
 
 -- Rows of the evidence tables before they are there.
-create temp table run_movements (like movements) on commit drop;
-create temp table run_counts (like stock_counts) on commit drop;
+create temp table run_movements (like movements) on commit delete rows;
+create temp table run_counts (like stock_counts) on commit delete rows;
 
 create temp table run_contested (
   source_id smallint, document_key text collate "C", line_key text collate "C",
   primary key (source_id, document_key, line_key)
-) on commit drop;
+) on commit delete rows;
 
 -- All rows of the contested identities.
-create temp table run_contenders (movement_id bigint primary key) on commit drop;
+create temp table run_contenders (movement_id bigint primary key) on commit delete rows;
 
 -- Contested rows that were in force when the run came to them.
-create temp table run_before (like movements) on commit drop;
+create temp table run_before (like movements) on commit delete rows;
 
 -- What the movements of this run change, before any count neutralises it.
 create temp table run_deltas (
   inventory_id bigint, location_id int, effective_at timestamptz, delta numeric, events smallint,
   source_id smallint, movement_id bigint, reason text
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_pairs (
   inventory_id bigint, location_id int, on_hand numeric, stamp timestamptz,
   primary key (inventory_id, location_id)
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_count_keys (
   inventory_id bigint, location_id int, counted_at timestamptz,
   primary key (inventory_id, location_id, counted_at)
-) on commit drop;
+) on commit delete rows;
 
 -- Balances of the ledger before a step of the run, at the instants that the step asks for.
 create temp table run_books (
   inventory_id bigint, location_id int, counted_at timestamptz, book numeric,
   primary key (inventory_id, location_id, counted_at)
-) on commit drop;
+) on commit delete rows;
 
 -- Instants whose count in force comes, goes or changes its quantity.
 create temp table run_count_changes (
@@ -79,7 +82,7 @@ create temp table run_count_changes (
   old_quantity numeric, old_variance numeric, new_quantity numeric, count_id bigint,
   gap numeric,                              -- by how much the balance at this instant must change
   primary key (inventory_id, location_id, counted_at)
-) on commit drop;
+) on commit delete rows;
 
 -- Gated counts that wait for a verdict, one per article, location, instant, source and session.
 create temp table run_candidates (
@@ -87,20 +90,20 @@ create temp table run_candidates (
   session text collate "C", quantity numeric, count_ids bigint[], rank int,
   segment_before timestamptz, segment_after timestamptz, point_variance numeric,
   review_from numeric, hold_above numeric, vetoed text
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_verdicts (
   inventory_id bigint, location_id int, counted_at timestamptz, source_id smallint,
   session text collate "C", count_ids bigint[], counted numeric, expected numeric, tier text, vetoed text
-) on commit drop;
+) on commit delete rows;
 
 -- The ledger entries of this run; step 2 holds what the gate released.
 create temp table run_entries (
   step smallint, inventory_id bigint, location_id int, effective_at timestamptz, entry_type entry_type,
   delta numeric, events smallint, source_id smallint, movement_id bigint, reason text
-) on commit drop;
+) on commit delete rows;
 
 create temp table run_day_deltas (
   inventory_id bigint, location_id int, day date, delta numeric,
   primary key (inventory_id, location_id, day)
-) on commit drop;
+) on commit delete rows;

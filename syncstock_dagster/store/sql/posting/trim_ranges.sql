@@ -2,7 +2,7 @@
 with pairs as (
   select distinct inventory_id, location_id from run_day_deltas),
 firsts as (
-  select p.inventory_id, p.location_id, (f.effective_at at time zone l.timezone)::date as first_day
+  select p.inventory_id, p.location_id, closing_day(f.effective_at, l.timezone) as first_day
   from pairs as p
   join run_locations as l using (location_id)
   left join lateral (

@@ -48,6 +48,13 @@ gone as (
     and not exists (
       select from fresh as f
       where (f.inventory_id, f.location_id, f.valid_from) = (r.inventory_id, r.location_id, r.valid_from))),
+kept as (
+  update stock_ranges as r
+  set valid_to = f.valid_to, on_hand = f.on_hand
+  from fresh as f
+  join stored as s using (inventory_id, location_id, valid_from)
+  where (r.inventory_id, r.location_id, r.valid_from) = (f.inventory_id, f.location_id, f.valid_from)
+    and (f.valid_to, f.on_hand) is distinct from (s.valid_to, s.on_hand)),
 restated as (
   insert into restatements
     (kind, inventory_id, location_id, first_day, last_day, old_value, new_value, recorded_at, operation_id,
@@ -58,7 +65,7 @@ restated as (
            select x.entry_id from ledger_entries as x
            where x.inventory_id = c.inventory_id and x.location_id = c.location_id
              and x.operation_id = %(operation_id)s
-             and (x.effective_at at time zone l.timezone)::date <= c.day
+             and closing_day(x.effective_at, l.timezone) <= c.day
            order by x.entry_id)
   from (
     select *, coalesce(lead(day) over (
@@ -67,10 +74,10 @@ restated as (
   join run_locations as l using (location_id)
   join run_pairs as p using (inventory_id, location_id)
   where c.new_value is distinct from c.old_value and c.day <= l.published_through)
-insert into stock_ranges as r (inventory_id, location_id, valid_from, valid_to, on_hand)
-select inventory_id, location_id, valid_from, valid_to, on_hand
-from fresh
-order by inventory_id, location_id, valid_from
-on conflict (inventory_id, location_id, valid_from) do update
-  set valid_to = excluded.valid_to, on_hand = excluded.on_hand
-  where r.valid_to <> excluded.valid_to or r.on_hand <> excluded.on_hand
+insert into stock_ranges (inventory_id, location_id, valid_from, valid_to, on_hand)
+select f.inventory_id, f.location_id, f.valid_from, f.valid_to, f.on_hand
+from fresh as f
+where not exists (
+  select from stored as s
+  where (s.inventory_id, s.location_id, s.valid_from) = (f.inventory_id, f.location_id, f.valid_from))
+order by f.inventory_id, f.location_id, f.valid_from

@@ -1,6 +1,6 @@
 -- Closing balances as they were known at an instant, from the ledger itself. Grain: day, article, location.
 with days as (
-  select e.inventory_id, e.location_id, (e.effective_at at time zone l.timezone)::date as day,
+  select e.inventory_id, e.location_id, closing_day(e.effective_at, l.timezone) as day,
          sum(e.delta) as delta, sum(e.events) as events
   from ledger_entries as e
   join locations as l using (location_id)

@@ -53,7 +53,7 @@ together as (
 select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, t.variance,
        case
          when t.status <> 'applied' or v.tier is null then t.status
-         when abs(t.variance) > g.hold_above and v.tier in ('tolerance', 'review') then 'flagged'
+         when abs(t.variance) > g.hold_above and v.tier in ('opening', 'tolerance', 'review') then 'flagged'
          when abs(t.variance) >= g.review_from then 'review'
          else t.status end as status,
        t.count_id, s.name as source, c.counted_from,

@@ -1,7 +1,7 @@
 -- Closing balances from the evidence alone. Grain: article, location and run of days.
 create temp table expected_ranges on commit drop as
 with days as (
-  select e.inventory_id, e.location_id, (e.effective_at at time zone l.timezone)::date as day,
+  select e.inventory_id, e.location_id, closing_day(e.effective_at, l.timezone) as day,
          sum(e.delta) as delta
   from expected_entries as e
   join locations as l using (location_id)

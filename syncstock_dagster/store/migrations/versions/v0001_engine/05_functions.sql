@@ -30,6 +30,12 @@ create function day_end(day date, zone text) returns timestamptz
   ) as candidates
 $$;
 
+-- The business day whose closing balance is the first to contain an instant. It is the local date, but where a
+-- clock was put back over midnight (America/St_Johns until 2011: 00:01 to 23:01) the day before ends later.
+create function closing_day(instant timestamptz, zone text) returns date
+  language sql stable parallel safe
+  return least((instant at time zone zone)::date, ((instant + interval '30 minutes') at time zone zone)::date);
+
 -- A local wall-clock time as an instant: of a doubled hour the first pass, and a skipped time goes by the offset
 -- before the gap, as in Python's zoneinfo. (AT TIME ZONE alone takes the second pass.)
 create function local_instant(local timestamp, zone text) returns timestamptz

@@ -1,0 +1,144 @@
+"""The settings of one installation: where the database, the files and the configuration are.
+
+Put here what differs between two machines that run the same shop, each read from an environment variable with
+the prefix ``SYNCSTOCK_``. Keep out what belongs to the shop itself: sources, gates and mappings stand in the
+configuration file that ``config_file`` names. This module is imported by every command, so it imports little.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CONFIG_NAME = "syncstock.toml"
+
+_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"})
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
+
+
+def nearest_config(start: Path) -> Path | None:
+    """The ``syncstock.toml`` in `start` or in the closest folder above it, or None."""
+    paths = (folder / CONFIG_NAME for folder in (start, *start.parents))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def without_secrets(url: str) -> str:
+    """The database URL `url` as it may stand in a log: passwords replaced by ``***``, all else kept."""
+    parts = urlsplit(url)
+    user_info, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = user_info.partition(":")
+    query = [
+        (name, "***" if name.lower() in _SECRET_PARAMETERS else value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return urlunsplit(
+        parts._replace(
+            netloc=f"{user}{':***' if colon else ''}{at}{host}",
+            query=urlencode(query, safe="/*", quote_via=quote),
+        )
+    )
+
+
+class Settings(BaseSettings):
+    """One installation's settings, validated when they are read.
+
+    Built without arguments it reads the environment; arguments win over it, which is what tests use.
+
+    Attributes:
+        database_url: The PostgreSQL server to use (``postgresql://user:password@host/database``), or None for
+            the embedded one. Never shown by ``repr``; log ``shown_database_url``.
+        config_file: The shop's configuration file (``SYNCSTOCK_CONFIG``), None when there is none. By default
+            the nearest ``syncstock.toml`` going up from the current folder.
+        home: The folder of everything SyncStock keeps on this machine, absolute. By default ``.syncstock``
+            beside the nearest ``syncstock.toml``, else ``~/.local/share/syncstock``.
+        drop_folder: Where files arrive: a local folder (absolute here) or any fsspec URL. By default ``drop``
+            in `home`.
+        timezone: The IANA zone of the default location ``main``.
+        log_format: ``console`` for people, ``json`` for a log collector.
+
+    Raises:
+        pydantic.ValidationError: A value is not usable; the message names the variable and never its value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNCSTOCK_",
+        # `SYNCSTOCK_DATABASE_URL=` in a shell or a compose file means "not set".
+        env_ignore_empty=True,
+        frozen=True,
+        populate_by_name=True,
+        # A mistyped URL must not carry its password into a traceback.
+        hide_input_in_errors=True,
+    )
+
+    database_url: str | None = Field(default=None, repr=False)
+    config_file: Path | None = Field(
+        default_factory=lambda: nearest_config(Path.cwd()), validation_alias="SYNCSTOCK_CONFIG"
+    )
+    home: Path = Field(default_factory=lambda: _default_home(Path.cwd()))
+    drop_folder: str = ""
+    timezone: str = "UTC"
+    log_format: Literal["console", "json"] = "console"
+
+    @property
+    def shown_database_url(self) -> str:
+        """The database as it may be shown and logged: without passwords, or ``embedded``."""
+        return without_secrets(self.database_url) if self.database_url else "embedded"
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is not None and url.partition("://")[0] not in _SCHEMES:
+            raise ValueError("must begin with postgresql:// (for example postgresql://user@host/database)")
+        return url
+
+    @field_validator("config_file")
+    @classmethod
+    def _config_exists(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        path = path.expanduser().absolute()
+        if not path.is_file():
+            raise ValueError("names a file that does not exist; unset it to use the nearest syncstock.toml")
+        return path
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("must be an IANA time zone such as Europe/London") from error
+        return name
+
+    @model_validator(mode="after")
+    def _drop_folder_is_absolute(self) -> Self:
+        folder = self.drop_folder
+        if not folder:
+            folder = str(self.home / "drop")
+        elif "://" not in folder:
+            folder = str(Path(folder).expanduser().absolute())
+        # The object is frozen for its users; here it is still being made.
+        object.__setattr__(self, "drop_folder", folder)
+        return self
+
+
+def _default_home(start: Path) -> Path:
+    config = nearest_config(start)
+    return config.parent / ".syncstock" if config else Path.home() / ".local" / "share" / "syncstock"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once; after ``get_settings.cache_clear()`` they are read again."""
+    return Settings()

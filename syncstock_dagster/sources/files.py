@@ -1,0 +1,245 @@
+"""One delivered file, understood: its identity, its evidence, and every error in it.
+
+What belongs here: ``parse_file`` and its result, the two identities of a file, and what a source's policy
+does to a file with bad rows. What does not: the columns of each kind of file (beside this module), finding
+files (``drop_folder``), and what the database does with a delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from syncstock_dagster.sources.movement_files import MovementKind, read_movements
+from syncstock_dagster.sources.product_files import read_products
+from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PRODUCT_SCHEMA, Evidence, RowError
+from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
+from syncstock_dagster.workbooks.count_sheets import read_counts
+from syncstock_dagster.workbooks.headers import Family, vocabulary
+from syncstock_dagster.workbooks.opening import FileSettings, open_table_file
+from syncstock_dagster.workbooks.rows import Problems, report_no_table, visible
+from syncstock_dagster.workbooks.sheets import Opened, UnreadableFileError
+
+_FAMILY: dict[Kind, Family] = {
+    "purchases": "movements",
+    "sales": "movements",
+    "movements": "movements",
+    "counts": "counts",
+    "products": "products",
+}
+
+
+class RuleFailedError(RuntimeError):
+    """A validation rule ended with an exception: the rule has to be mended, the file may be good."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ParsedFile:
+    """A file as it was received, and what was understood of it."""
+
+    #: As in the drop folder: ``sales/2026-01-05.csv``.
+    name: str
+    kind: Kind
+    source: str
+    #: SHA-256 of the bytes.
+    content_sha256: bytes
+    #: The identity of the delivery by its bytes: kind, source, bytes, and what its meaning takes from outside
+    #: of them. Two count sheets of equal bytes named after two days are two counts.
+    identity_sha256: bytes
+    #: The same by what the cells say: a workbook saved again is the same document.
+    canonical_sha256: bytes
+    #: In bytes.
+    size: int
+    #: Aware; None where nobody says.
+    modified_at: datetime | None
+    original: bytes
+    #: Empty when the file is rejected. Holds the errors too.
+    evidence: Evidence
+    #: In ``PRODUCT_SCHEMA`` for kind ``products``, else None.
+    products: pa.Table | None
+    #: Nothing of the file is taken.
+    rejected: bool
+    errors: tuple[RowError, ...]
+    #: What read the file, with its version.
+    reader: str
+    #: What a person should know that is not wrong: columns that are not read, lines that were not counted.
+    notes: tuple[str, ...]
+    #: Lines below the header that are not blank, and how many of them are bad.
+    lines: int
+    bad_lines: int
+
+
+@dataclass(slots=True)
+class _Understood:
+    """The tables of one file while it is being checked."""
+
+    table: pa.Table
+    lines: int = 0
+    bad_lines: int = 0
+    outside: tuple[str, ...] = ()
+
+
+def parse_file(
+    content: bytes,
+    name: str,
+    kind: Kind,
+    source: str,
+    policy: SourcePolicy,
+    *,
+    modified_at: datetime | None = None,
+    settings: FileSettings | None = None,
+) -> ParsedFile:
+    """Understand one delivered file. Never fails on a bad file: what is wrong with it is in ``errors``.
+
+    Args:
+        content: the bytes of the upload.
+        name: the file's name; a count sheet's may say when it was counted.
+        kind: what the file holds.
+        source: the name of the source that it comes from.
+        policy: decides whether bad rows reject the file, and names the validation rules.
+        modified_at: when the file was last changed, aware.
+        settings: what the sender says about the file.
+
+    Raises:
+        ConfigError: the policy names a rule that does not exist.
+        RuleFailedError: a validation rule ended with an exception.
+        ValueError: ``kind`` is not a kind, or ``modified_at`` is naive.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f"{kind!r} is no kind of file; the kinds are {', '.join(get_args(Kind))}")
+    if modified_at is not None and modified_at.tzinfo is None:
+        raise ValueError("modified_at must have a zone")
+    settings = settings or FileSettings()
+    name = visible(name)
+    problems = Problems(name)
+    opened = _open(content, _FAMILY[kind], settings, problems)
+    understood = _understand(opened, name, kind, source, settings, problems)
+    _apply_rules(policy.validation_rules, understood, name, problems)
+    return _decided(content, name, kind, source, policy, modified_at, opened, understood, problems)
+
+
+def _open(content: bytes, family: Family, settings: FileSettings, problems: Problems) -> Opened:
+    try:
+        opened = open_table_file(content, vocabulary(family), settings)
+    except UnreadableFileError as error:
+        problems.of_file(error.found, error.expected, error.remedy)
+        return Opened((), "none: the file cannot be read", hashlib.sha256(content).digest())
+    problems.notes.extend(opened.notes)
+    if not opened.sheets:
+        report_no_table(opened, family, problems)
+    for sheet in opened.sheets:
+        used = set(sheet.fields.values())
+        unread = [header for index, header in enumerate(sheet.headers) if header and index not in used]
+        if unread:
+            place = f" of sheet {sheet.name!r}" if sheet.name else ""
+            problems.notes.append(f"Columns{place} that are not read: {visible(', '.join(unread))}.")
+    return opened
+
+
+def _understand(
+    opened: Opened, name: str, kind: Kind, source: str, settings: FileSettings, problems: Problems
+) -> _Understood:
+    if kind == "counts":
+        counted = read_counts(opened, name, source, settings, problems)
+        return _Understood(counted.counts, counted.lines, counted.bad_lines, counted.outside)
+    if kind == "products":
+        listed = read_products(opened, settings, problems)
+        return _Understood(listed.products, listed.lines, listed.bad_lines)
+    moved = read_movements(opened, cast(MovementKind, kind), source, settings, problems)
+    return _Understood(moved.movements, moved.lines, moved.bad_lines)
+
+
+def _apply_rules(rules: Iterable[str], understood: _Understood, name: str, problems: Problems) -> None:
+    """Ask each rule about the good rows; the rows that it names are bad as well.
+
+    The ``row`` of a rule's error is the ``position`` of the row in the evidence table. An error without one,
+    or with one that is not in the table, concerns the whole file.
+    """
+    table = understood.table
+    named: set[int] = set()
+    positions: set[int] = set()
+    for rule in rules:
+        check = resolve_callable(rule)
+        try:
+            errors = list(check(table, name))
+        except Exception as failure:
+            raise RuleFailedError(f"The validation rule {rule} failed on {name}: {failure!r}") from failure
+        if errors and not positions:
+            positions = set(table["position"].to_pylist())
+        for error in errors:
+            if error.row in positions:
+                named.add(error.row)
+                problems.of_row(error.row, error)
+            else:
+                problems.of_file(
+                    error.found,
+                    error.expected,
+                    error.remedy,
+                    sheet=error.sheet,
+                    row=error.row,
+                    column=error.column,
+                )
+    if named:
+        understood.bad_lines += len(named)
+        bad = pc.is_in(table["position"], value_set=pa.array(sorted(named), pa.int32()))
+        understood.table = table.filter(pc.invert(bad))
+
+
+def _decided(
+    content: bytes,
+    name: str,
+    kind: Kind,
+    source: str,
+    policy: SourcePolicy,
+    modified_at: datetime | None,
+    opened: Opened,
+    understood: _Understood,
+    problems: Problems,
+) -> ParsedFile:
+    """Apply the policy: one bad row rejects the file, or only itself."""
+    nothing_good = bool(problems) and len(understood.table) == 0
+    rejected = problems.whole_file or nothing_good or (bool(problems) and policy.bad_rows == "reject_file")
+    table = understood.table.slice(0, 0) if rejected else understood.table
+    if not problems and understood.lines == 0:
+        problems.notes.append("The file has a header and no lines.")
+    errors = problems.errors()
+    content_sha256 = hashlib.sha256(content).digest()
+    evidence = Evidence(
+        movements=table if table.schema == MOVEMENT_SCHEMA else MOVEMENT_SCHEMA.empty_table(),
+        counts=table if table.schema == COUNT_SCHEMA else COUNT_SCHEMA.empty_table(),
+        errors=errors,
+    )
+    return ParsedFile(
+        name=name,
+        kind=kind,
+        source=source,
+        content_sha256=content_sha256,
+        identity_sha256=_identity(kind, source, understood.outside, content_sha256),
+        canonical_sha256=_identity(kind, source, understood.outside, opened.digest),
+        size=len(content),
+        modified_at=modified_at,
+        original=content,
+        evidence=evidence,
+        products=table if table.schema == PRODUCT_SCHEMA else None,
+        rejected=rejected,
+        errors=errors,
+        reader=opened.reader,
+        notes=tuple(problems.notes),
+        lines=understood.lines,
+        bad_lines=understood.bad_lines,
+    )
+
+
+def _identity(kind: str, source: str, outside: tuple[str, ...], digest: bytes) -> bytes:
+    identity = hashlib.sha256()
+    for word in (kind, source, *outside):
+        data = word.encode("utf-8", "surrogatepass")
+        identity.update(b"%d:%s" % (len(data), data))
+    identity.update(b"|" + digest)
+    return identity.digest()

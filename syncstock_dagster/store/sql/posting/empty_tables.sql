@@ -1,0 +1,22 @@
+-- A second run in the same transaction begins with empty tables.
+truncate
+  raw_movements,
+  raw_counts,
+  run_sources,
+  run_locations,
+  run_skus,
+  run_days,
+  run_movements,
+  run_counts,
+  run_contested,
+  run_contenders,
+  run_before,
+  run_deltas,
+  run_pairs,
+  run_count_keys,
+  run_books,
+  run_count_changes,
+  run_candidates,
+  run_verdicts,
+  run_entries,
+  run_day_deltas

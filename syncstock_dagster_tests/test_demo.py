@@ -1,0 +1,162 @@
+"""The demo: the same folder every time, and the engine arrives at the stock from which the folder was made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.demo import DemoSummary, generate_drop_folder, run_demo
+from syncstock_dagster.demo.catalogue import make_articles
+from syncstock_dagster.demo.generate import MANIFEST
+from syncstock_dagster.sources import list_drop, list_strays, parse_drop_file
+
+#: The smallest folder that shows everything.
+SMALL = {"articles": 120, "days": 21}
+
+
+def _digest(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> DemoSummary:
+    return generate_drop_folder(tmp_path_factory.mktemp("demo") / "drop folder", **SMALL)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(
+    small: DemoSummary, tmp_path: Path
+) -> None:
+    again = generate_drop_folder(tmp_path / "again", **SMALL)
+    other = generate_drop_folder(tmp_path / "other", seed=8, **SMALL)
+    assert _digest(again.folder) == _digest(small.folder)
+    assert again.files == small.files
+    assert again.expected == small.expected
+    assert _digest(other.folder) != _digest(small.folder)
+
+
+def test_the_full_size_is_a_plausible_shop(tmp_path: Path) -> None:
+    summary = generate_drop_folder(tmp_path / "drop")
+    assert 60_000 <= summary.expected.lines <= 100_000
+    assert len({sku for sku, _ in summary.expected.on_hand}) == 2_001  # one of them only a count sheet knows
+    assert {location for _, location in summary.expected.on_hand} == {"london", "cairo", "newyork"}
+    assert {Path(file.path).suffix for file in summary.files} == {".csv", ".xlsx", ".parquet"}
+    assert Counter(file.fate for file in summary.files) == Counter(
+        {"posted": len(summary.files) - 3, "already received": 2, "rejected": 1}
+    )
+    assert any(quantity % 1 for quantity in summary.expected.on_hand.values()), "goods by weight"
+
+
+def test_the_catalogue_mixes_the_styles_of_codes_that_real_ones_mix() -> None:
+    skus = [article.sku for article in make_articles(7, 2_000)]
+    assert len(set(skus)) == len(skus)
+    folded = Counter(sku.casefold() for sku in skus)
+    assert [sku for sku, times in folded.items() if times > 1] == ["cup-1071a"]
+    assert any(sku.startswith("0") and sku.isdigit() for sku in skus)
+    assert any(sku.isdigit() and len(sku) == 13 for sku in skus)
+
+
+def test_the_drop_folder_takes_every_file_and_nothing_else(small: DemoSummary) -> None:
+    assert {file.name for file in list_drop(small.folder)} == {file.path for file in small.files}
+    assert list_strays(small.folder) == []
+
+
+def test_too_little_to_show_everything_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 120 articles and 21 days"):
+        generate_drop_folder(tmp_path / "drop", articles=119, days=21)
+    with pytest.raises(ValueError, match="at least"):
+        generate_drop_folder(tmp_path / "drop", articles=120, days=20)
+
+
+def test_a_folder_with_files_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("keep me")
+    with pytest.raises(FileExistsError):
+        generate_drop_folder(tmp_path, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_what_a_killed_run_left_is_made_anew(small: DemoSummary, tmp_path: Path) -> None:
+    left = tmp_path / ".drop.unfinished" / "sales"
+    left.mkdir(parents=True)
+    (left / "half.csv").write_text("document,li")
+    made = generate_drop_folder(tmp_path / "drop", **SMALL)
+    assert _digest(made.folder) == _digest(small.folder)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("last_day", [date(2025, 3, 31), date(2024, 3, 10)])
+def test_any_season_will_do(tmp_path: Path, last_day: date) -> None:
+    summary = generate_drop_folder(tmp_path / "drop", **SMALL, last_day=last_day)
+    assert len(summary.expected.negative) == 2
+
+
+def _stock(db: SyncStockDB) -> dict[tuple[str, str], Decimal]:
+    stock = db.on_hand().merge(db.products()[["inventory_id", "sku"]])
+    return dict(zip(zip(stock["sku"], stock["location"], strict=True), stock["on_hand"], strict=True))
+
+
+def _assert_as_expected(db: SyncStockDB, summary: DemoSummary) -> None:
+    expected = summary.expected
+    assert _stock(db) == expected.on_hand
+    assert db.variances()["status"].value_counts().to_dict() == {
+        "opening": expected.openings,
+        "applied": expected.applied,
+        "review": expected.review,
+        "held": expected.held,
+        "flagged": expected.flagged,
+    }
+    assert len(db.conflicts()) == expected.conflicts
+    assert len(db.quarantine()) == expected.quarantined
+    negative = db.negative_stock()
+    assert sorted(zip(negative["sku"], negative["location"], strict=True)) == expected.negative
+    assert db.audit() == {}
+
+
+def test_the_demo_ends_in_the_stock_it_was_made_from_and_a_second_run_changes_nothing(
+    db: SyncStockDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "drop"
+    summary = generate_drop_folder(folder, **SMALL)
+    console = Console(record=True, width=120, force_terminal=False)
+
+    assert run_demo(db, folder, console) == 0
+    told = console.export_text()
+    assert f"{summary.expected.duplicates:,} │ movements seen before" in told
+    assert f"{summary.expected.conflicts} │ conflicts" in told
+    _assert_as_expected(db, summary)
+    assert len(db.restatements()) > 0
+
+    before = db.ledger()
+    assert run_demo(db, folder, console) == 0
+    assert f"{len(summary.files)} │ files received before" in console.export_text()
+    assert before.equals(db.ledger())
+    _assert_as_expected(db, summary)
+
+
+def test_the_order_of_names_ends_in_the_same_stock_as_the_order_of_delivery(
+    db: SyncStockDB, small: DemoSummary
+) -> None:
+    """All sheets before all sales: what the gate holds at first, it lets go when the sales are there (law L9)."""
+    fates = {file.path: file.fate for file in small.files}
+    db.upsert_locations(small.locations)
+    for file in list_drop(small.folder):
+        receipt = db.receive(parse_drop_file(file, db.policies))
+        assert receipt.state == fates[file.name].replace("posted", "received"), receipt
+    results = db.post_received()
+    assert sum(result.counts_held for result in results) > small.expected.held
+    assert sum(result.movements_duplicate for result in results) == small.expected.duplicates
+    _assert_as_expected(db, small)
+
+
+def test_the_folder_says_in_which_order_its_files_came(small: DemoSummary) -> None:
+    """Also to those who know only their ages."""
+    ages = [(small.folder / file.path).stat().st_mtime for file in small.files]
+    assert ages == sorted(ages)
+    assert (small.folder / MANIFEST).exists()

@@ -1,0 +1,417 @@
+"""Count sheets: what is a count, when and where it was made, and what is never taken for one."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from syncstock_dagster.sources import FileSettings
+from syncstock_dagster.stock.evidence import COUNT_SCHEMA, RowError
+from syncstock_dagster_tests.workbooks.builders import csv_file, said, with_part, workbook
+from syncstock_dagster_tests.workbooks.builders import parse as parse_any
+
+LOCAL = datetime(2026, 3, 1, 18, 0)
+DAY = date(2026, 3, 1)
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def parse(content, name="counts/2026-03-01.csv", **more):
+    return parse_any(content, name, "counts", **more)
+
+
+def counts(parsed):
+    assert not parsed.errors, [str(error) for error in parsed.errors]
+    return said(parsed.evidence.counts)
+
+
+# --- lines
+
+
+def test_a_line_is_a_count_in_the_schema():
+    parsed = parse(
+        "sku,quantity,location,counted_at,room,session,counter,counted_from\n"
+        "00123,5,L1,2026-03-01T18:00Z,back,S1,Ann,2026-03-01T17:00Z\n"
+    )
+    instant = LOCAL.replace(tzinfo=UTC)
+    assert counts(parsed) == [
+        {
+            "session": "S1",
+            "room": "back",
+            "counter": "Ann",
+            "sku": "00123",
+            "location": "L1",
+            "quantity": "5",
+            "counted_at": instant,
+            "counted_from": instant - timedelta(hours=1),
+        }
+    ]
+    assert parsed.evidence.counts.schema == COUNT_SCHEMA
+    assert parsed.evidence.counts["source"].to_pylist() == ["excel"]
+    assert len(parsed.evidence.movements) == 0
+
+
+def test_a_sheet_with_a_title_and_other_columns_is_read():
+    rows = [
+        ("Stock count of the shop in Oxford Street",),
+        (),
+        ("Item Code", "Item name", "Price", "Qty counted", "Remark"),
+        ("A", "Apple", 1.5, 3, "ok"),
+        ("B", "Pear", 2, 0, ""),
+    ]
+    for content in (workbook({"Count": rows}), csv_file([[*row, *[""] * (5 - len(row))] for row in rows])):
+        parsed = parse(content)
+        assert [(row["sku"], row["quantity"]) for row in counts(parsed)] == [("A", "3"), ("B", "0")]
+        assert parsed.evidence.counts["position"].to_pylist() == [4, 5]
+        assert any("Price, Remark" in note for note in parsed.notes)
+
+
+def test_codes_that_are_numbers_are_whole():
+    rows = counts(parse(workbook({"S": [("code", "count"), (123.0, 1), ("00123", 2), (4005808, 3)]})))
+    assert [row["sku"] for row in rows] == ["123", "00123", "4005808"]
+
+
+def test_negative_counts_are_accepted():
+    assert counts(parse("sku,count\nA,-2\n"))[0]["quantity"] == "-2"
+
+
+def test_a_blank_quantity_is_not_counted_and_never_zero():
+    parsed = parse("sku,count\nA,\nB,0\nC,  \nD,1\n")
+    assert [(row["sku"], row["quantity"]) for row in counts(parsed)] == [("B", "0"), ("D", "1")]
+    assert "Lines without a quantity were not counted: 2." in parsed.notes
+
+
+def test_what_is_wrong_in_a_line_that_was_not_counted_does_not_matter():
+    assert len(counts(parse("sku,count,counted_at\nA,,whenever\nB,1,2026-03-01\nTotal,,\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [
+        ("n/a", "digits only"),
+        ("none", "digits only"),
+        ("#N/A", "error"),
+        ("1,5", "1.5"),
+        ("TRUE", "digits"),
+        ("2026-03-01", "digits"),
+    ],
+)
+def test_what_is_no_number_is_an_error_and_the_other_lines_count(quantity, words):
+    parsed = parse(csv_file([("sku", "count"), ("A", quantity), ("B", "2")]))
+    (error,) = parsed.errors
+    assert (error.row, error.column, error.found) == (2, "count", quantity)
+    assert words in error.remedy
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+    assert not parsed.rejected
+
+
+@pytest.mark.parametrize("quantity", [True, date(2026, 3, 1), LOCAL, "n/a"])
+def test_cells_that_are_no_numbers_are_errors(quantity):
+    parsed = parse(workbook({"S": [("sku", "count"), ("A", quantity), ("B", 2)]}))
+    (error,) = parsed.errors
+    assert (error.sheet, error.row, error.column) == ("S", 2, "count")
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+
+
+@pytest.mark.parametrize("shown", ["#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?"])
+def test_error_cells_are_errors_though_the_reader_calls_them_blank(shown):
+    def spoil(book, pages):
+        pages["S"].write_formula(1, 1, "=1/0", None, shown)
+
+    parsed = parse(workbook({"S": [("sku", "count"), ("A", 1), ("B", 2)]}, spoil))
+    (error,) = parsed.errors
+    assert (error.row, error.found) == (2, shown)
+    assert "correct its formula" in error.remedy
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+
+
+def test_an_error_cell_in_the_code_is_an_error():
+    def spoil(book, pages):
+        pages["S"].write_formula(1, 0, "=1/0", None, "#N/A")
+
+    (error,) = parse(workbook({"S": [("sku", "count"), ("A", 1), ("B", 2)]}, spoil)).errors
+    assert (error.row, error.column, error.found) == (2, "sku", "#N/A")
+
+
+@pytest.mark.parametrize("stored", [b"", b"<v></v>", b"<v/>", b"<v>0</v>"])
+def test_a_formula_that_was_never_calculated_is_no_zero(stored):
+    def formula(book, pages):
+        pages["S"].write_formula(1, 1, "=2+3", None, 0)
+
+    content = workbook({"S": [("sku", "count"), ("A", 1), ("B", 2)]}, formula)
+    content = with_part(content, SHEET, lambda xml: xml.replace(b"</f><v>0</v>", b"</f>" + stored))
+    (error,) = parse(content).errors
+    assert (error.row, error.column) == (2, "count")
+    assert "save it again" in error.remedy
+
+
+def test_a_formula_with_its_result_counts():
+    def formula(book, pages):
+        pages["S"].write_formula(1, 1, "=2+3", None, 5)
+        pages["S"].write_formula(2, 1, '=IF(1,"","")', None, "")
+
+    content = workbook({"S": [("sku", "count"), ("A", 1), ("B", 2)]}, formula)
+    # How a spreadsheet program marks a formula whose result is the empty text.
+    content = with_part(content, SHEET, lambda xml: xml.replace(b'<c r="B3"><f>', b'<c r="B3" t="str"><f>'))
+    parsed = parse(content)
+    assert counts(parsed)[0]["quantity"] == "5"
+    assert "Sheet 'S': lines without a quantity were not counted: 1." in parsed.notes
+
+
+def test_an_article_listed_twice_is_refused_in_both_places():
+    parsed = parse("sku,count\nA,1\nB,2\nA,3\nC,1\nA,3\n")
+    assert [(error.row, error.expected) for error in parsed.errors] == [
+        (2, "each article once; rows 4, 6 have it too"),
+        (4, "each article once; rows 2, 6 have it too"),
+        (6, "each article once; rows 2, 4 have it too"),
+    ]
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B", "C"]
+
+
+@pytest.mark.parametrize("column", ["room", "location", "session", "counted_at"])
+def test_one_article_in_two_rooms_locations_sessions_or_instants_is_two_counts(column):
+    values = ("2026-03-01", "2026-03-02") if column == "counted_at" else ("x", "y")
+    assert len(counts(parse(f"sku,count,{column}\nA,1,{values[0]}\nA,2,{values[1]}\n"))) == 2
+
+
+def test_codes_that_differ_in_case_or_blanks_are_different_articles():
+    assert len(counts(parse("sku,count\nA,1\na,2\nA ,3\n"))) == 3
+
+
+def test_a_line_that_was_not_counted_is_no_second_one():
+    assert len(counts(parse("sku,count\nA,1\nA,\n"))) == 1
+
+
+@pytest.mark.parametrize("word", ["Total", "GRAND TOTAL", "Summe:", "合计"])
+def test_a_sum_is_no_article(word):
+    parsed = parse(f"sku,count\nA,1\n{word},1\n")
+    (error,) = parsed.errors
+    assert "sum of the lines above" in error.remedy
+
+
+def test_a_quantity_without_a_code_is_an_error():
+    (error,) = parse("sku,count\nA,1\n,7\n").errors
+    assert (error.row, error.column, error.found) == (3, "sku", None)
+
+
+def test_inventory_ids_may_stand_for_codes():
+    (row,) = counts(parse("inventory_id,count\n17,1\n"))
+    assert row["inventory_id"] == 17
+
+
+# --- when
+
+
+def label(text):
+    return f"{text}\n\nsku,count\nA,1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "field", "value"),
+    [
+        # the line's own cell first
+        ("Counted at: 2026-01-01,,\nsku,count,counted at\nA,1,2026-03-01 18:00\n", "2026-02-02.csv", "counted_local", LOCAL),
+        ("sku,count,counted at\nA,1,2026-03-01T18:00Z\n", "x.csv", "counted_at", LOCAL.replace(tzinfo=UTC)),
+        ("sku,count,count date\nA,1,2026-03-01\n", "x.csv", "day", DAY),
+        # then a labelled cell
+        (label("Counted at: 2026-03-01 18:00"), "2026-02-02.csv", "counted_local", LOCAL),
+        (label("Counted at:,2026-03-01 18:00"), "x.csv", "counted_local", LOCAL),
+        (label("Counted at,,2026-03-01T18:00Z"), "x.csv", "counted_at", LOCAL.replace(tzinfo=UTC)),
+        (label("DATE: 2026-03-01"), "x.csv", "day", DAY),
+        (label("Shop,Oxford Street,Date:,2026-03-01,Time:,18:00"), "x.csv", "counted_local", LOCAL),
+        (label("Datum：2026-03-01"), "x.csv", "day", DAY),
+        # then the file's name
+        ("sku,count\nA,1\n", "2026-03-01.csv", "day", DAY),
+        ("sku,count\nA,1\n", "counts/L1/Store 20260301.csv.gz", "day", DAY),
+        ("sku,count\nA,1\n", "count_2026-03-01T18-00.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "count 2026-03-01 1800.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "20260301T180000.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "20260301_18.00.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "count-2026-03-01-18-00.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "2026-03-01 (2).csv", "day", DAY),
+        ("sku,count\nA,1\n", "2026-03-01-2.csv", "day", DAY),
+        ("sku,count\nA,1\n", "4711-2026-03-01-room 3.csv", "day", DAY),
+    ],
+)  # fmt: skip
+def test_when_a_count_was_made_is_said_by_its_line_a_label_or_the_files_name(content, name, field, value):
+    settings = FileSettings(counted_at=date(1999, 1, 1))  # the sender's word comes last
+    (row,) = counts(parse(content, name, settings=settings))
+    assert {key: row[key] for key in row if key in ("counted_at", "counted_local", "day")} == {field: value}
+
+
+@pytest.mark.parametrize(
+    ("said_by_sender", "field", "value"),
+    [
+        (LOCAL, "counted_local", LOCAL),
+        (DAY, "day", DAY),
+        (
+            LOCAL.replace(tzinfo=timezone(timedelta(hours=2))),
+            "counted_at",
+            datetime(2026, 3, 1, 16, 0, tzinfo=UTC),
+        ),
+    ],
+)
+def test_the_sender_may_say_it_where_nothing_else_does(said_by_sender, field, value):
+    parsed = parse("sku,count\nA,1\n", "count 17.csv", settings=FileSettings(counted_at=said_by_sender))
+    assert counts(parsed)[0][field] == value
+    assert any("according to the sender" in note for note in parsed.notes)
+
+
+def test_real_date_cells_say_it_too():
+    (row,) = counts(parse(workbook({"S": [("Counted at", LOCAL), ("sku", "count"), ("A", 1)]}), "x.xlsx"))
+    assert row["counted_local"] == LOCAL
+    rows = [("sku", "count", "counted at"), ("A", 1, LOCAL), ("B", 1, DAY)]
+    first, second = counts(parse(workbook({"S": rows}), "x.xlsx"))
+    assert (first["counted_local"], second["day"]) == (LOCAL, DAY)
+
+
+def test_lines_without_a_time_of_their_own_take_that_of_the_sheet():
+    first, second = counts(parse("sku,count,counted_at\nA,1,2026-02-01\nB,1,\n"))
+    assert (first["day"], second["day"]) == (date(2026, 2, 1), DAY)
+
+
+def test_nothing_said_refuses_the_file_and_says_how_to_say_it():
+    parsed = parse("sku,count\nA,1\nB,x\n", "count.csv")
+    assert parsed.rejected
+    assert len(parsed.errors) == 2
+    assert parsed.errors[0].expected == "the time of the count"
+    assert "name the file after the day" in parsed.errors[0].remedy
+
+
+def test_nothing_said_for_a_line_refuses_the_line():
+    parsed = parse("sku,count,counted_at\nA,1,2026-03-01\nB,1,\n", "count.csv")
+    (error,) = parsed.errors
+    assert (error.row, error.column) == (3, "counted_at")
+    assert not parsed.rejected
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (label("Counted at: 01/03/2026"), "2026-03-01.csv", "two ways"),
+        (label("Counted at: yesterday"), "2026-03-01.csv", "year first"),
+        (label("Date: 2026-03-01,Time: 6 pm"), "x.csv", "year first"),
+        ("sku,count\nA,1\n", "2026-03-01 to 2026-03-07.csv", "the day of the count alone"),
+        ("sku,count\nA,1\n", "2026-03-01_0002.csv", "two ways"),
+        ("sku,count\nA,1\n", "2026-03-01 9999.csv", "two ways"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_refuses_the_file(content, name, words):
+    parsed = parse(content, name, settings=FileSettings(counted_at=DAY))
+    assert parsed.rejected
+    (error,) = parsed.errors
+    assert words in error.remedy
+
+
+@pytest.mark.parametrize("name", ["20261301.csv", "count 4202603015.csv", "1234-56-78.csv", "01-03-2026.csv"])
+def test_other_numbers_in_a_name_are_no_dates(name):
+    assert parse("sku,count\nA,1\n", name).rejected
+
+
+def test_a_count_cannot_end_before_it_began():
+    (error,) = parse("sku,count,counted_at,counted_from\nA,1,2026-03-01T18:00,2026-03-01T19:00\n").errors
+    assert error.column == "counted_from"
+
+
+# --- where
+
+
+@pytest.mark.parametrize(
+    ("content", "location"),
+    [
+        ("Location: L2,,\nsku,count,location\nA,1,L1\n", "L1"),
+        ("Location: L1,,\nsku,count,location\nA,1,\n", "L1"),
+        ("Store:,L1\nsku,count\nA,1\n", "L1"),
+        ("sku,count\nA,1\n", "L9"),
+    ],
+)
+def test_where_is_said_by_the_line_a_label_or_the_sender(content, location):
+    (row,) = counts(parse(content, settings=FileSettings(location="L9")))
+    assert row["location"] == location
+
+
+def test_without_any_word_it_is_the_default_location():
+    assert "location" not in counts(parse("sku,count\nA,1\n"))[0]
+
+
+def test_who_counted_may_stand_above_the_table():
+    assert counts(parse("Counted by: Ann,\nsku,count\nA,1\n"))[0]["counter"] == "Ann"
+
+
+# --- rooms and sessions
+
+
+def test_several_sheets_are_rooms_of_one_session():
+    sheets = {"Cellar": [("sku", "count"), ("A", 1)], "Shop": [("sku", "count"), ("A", 2)], "Empty": []}
+    parsed = parse(workbook(sheets), "counts/2026-03-01 Oxford.xlsx")
+    assert [(row["room"], row["session"], row["quantity"]) for row in counts(parsed)] == [
+        ("Cellar", "2026-03-01 Oxford", "1"),
+        ("Shop", "2026-03-01 Oxford", "2"),
+    ]
+    assert parsed.evidence.counts["position"].to_pylist() == [2, 4]
+    assert any("'Cellar', 'Shop'" in note for note in parsed.notes)
+
+
+def test_a_session_named_above_the_table_wins():
+    sheets = {name: [("Stocktake: 2026/1",), ("sku", "count"), ("A", 1)] for name in ("Cellar", "Shop")}
+    assert {row["session"] for row in counts(parse(workbook(sheets)))} == {"2026/1"}
+
+
+def test_rooms_in_a_column_are_a_session_too_and_parts_of_a_sheets_room():
+    assert {row["session"] for row in counts(parse("sku,count,room\nA,1,x\nA,2,y\n"))} == {"2026-03-01"}
+    sheets = {name: [("sku", "count", "shelf"), ("A", 1, "top"), ("B", 1, "")] for name in ("Cellar", "Shop")}
+    rooms = [row["room"] for row in counts(parse(workbook(sheets)))]
+    assert rooms == ["Cellar / top", "Cellar", "Shop / top", "Shop"]
+
+
+def test_one_sheet_alone_has_neither_room_nor_session():
+    (row,) = counts(parse(workbook({"Sheet1": [("sku", "count"), ("A", 1)]})))
+    assert not {"room", "session"} & set(row)
+
+
+def test_a_hidden_sheet_is_not_read():
+    def hide(book, pages):
+        pages["Old"].hide()
+
+    sheets = {"Count": [("sku", "count"), ("A", 1)], "Old": [("sku", "count"), ("A", 9)]}
+    parsed = parse(workbook(sheets, hide))
+    assert [row["quantity"] for row in counts(parsed)] == ["1"]
+    assert "Sheet 'Old' is hidden and was not read." in parsed.notes
+
+
+def test_a_sheet_that_lacks_a_column_is_named_with_what_it_lacks():
+    sheets = {"Count": [("sku", "count"), ("A", 1)], "Prices": [("sku", "price"), ("A", 9)]}
+    assert "Sheet 'Prices' was not read: no column for quantity." in parse(workbook(sheets)).notes
+
+
+# --- the file as a whole
+
+
+def test_a_file_without_a_recognised_header_says_what_it_found():
+    parsed = parse("Stock\nApple;3\n")
+    assert parsed.rejected
+    (error,) = parsed.errors
+    assert (error.row, error.found) == (1, "Stock")
+
+
+def test_a_file_of_bad_rows_alone_is_rejected():
+    assert parse("sku,count\nA,x\n").rejected
+
+
+def test_a_policy_may_reject_the_whole_sheet():
+    parsed = parse("sku,count\nA,x\nB,1\n", bad_rows="reject_file")
+    assert parsed.rejected
+    assert len(parsed.evidence) == 0
+
+
+def at_most_a_thousand(table, name):
+    """An example rule: nobody has that many on a shelf."""
+    for row in table.to_pylist():
+        if len(row["quantity"].split(".")[0]) > 3:
+            yield RowError(name, row["position"], "quantity", row["quantity"], "at most 999", "Count again.")
+
+
+def test_a_validation_rule_sees_the_counts():
+    parsed = parse("sku,count\nA,1000\nB,1\n", validation_rules=(f"{__name__}:at_most_a_thousand",))
+    assert [error.row for error in parsed.errors] == [2]
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
