@@ -49,6 +49,7 @@ class Report:
     what: str
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     facts: dict[str, Any] = field(default_factory=dict)
+    table: list[dict[str, Any]] = field(default_factory=list)  # rows that are compared with each other
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

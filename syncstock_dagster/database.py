@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from syncstock_dagster.sources.files import ParsedFile
     from syncstock_dagster.stock.deliveries import Receipt
+    from syncstock_dagster.stock.evidence import Evidence
     from syncstock_dagster.stock.rebuild import RebuildReport
     from syncstock_dagster.stock.records import Records
 
@@ -86,22 +87,65 @@ class SyncStockDB:
         Raises:
             BadInput: at least one value cannot be taken; all of them are listed, and nothing was posted.
         """
-        from syncstock_dagster.stock.deliveries import deliver_records
-        from syncstock_dagster.stock.reading import aware
         from syncstock_dagster.stock.records import evidence_from_records
 
-        return deliver_records(
-            self.url,
+        return self.deliver(
             evidence_from_records(purchases, sales, pos_counts, movements, zone_of=self._zone_of),
+            note=note,
+            counts_like="pos",
+            idempotency_key=idempotency_key,
+            recorded_at=recorded_at,
+            again=again,
+            dry_run=dry_run,
+            who=who,
+        )
+
+    def deliver(
+        self,
+        evidence: Evidence,
+        *,
+        note: str = "",
+        counts_like: Literal["pos", "counts"] = "counts",
+        idempotency_key: str | None = None,
+        recorded_at: datetime | None = None,
+        again: bool = False,
+        dry_run: bool = False,
+        who: str | None = None,
+    ) -> SyncResult:
+        """Post evidence tables, as sources yield them, as one delivery."""
+        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.sync import deliver
+
+        return deliver(
+            self.url,
+            evidence,
             self.policies,
             note=note,
             default_location=DEFAULT_LOCATION,
+            counts_like=counts_like,
             idempotency_key=idempotency_key,
             recorded_at=aware("recorded_at", recorded_at),
             again=again,
             dry_run=dry_run,
             who=who,
         )
+
+    def rehearse(
+        self,
+        files: Iterable[ParsedFile],
+        *,
+        again: bool = False,
+        recorded_at: datetime | None = None,
+        who: str | None = None,
+    ) -> list[tuple[Receipt, SyncResult | None]]:
+        """What receiving and posting these files would do; nothing of it is kept."""
+        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.sync import rehearse
+
+        return rehearse(
+            self.url, files, self.policies,
+            default_location=DEFAULT_LOCATION, again=again, recorded_at=aware("recorded_at", recorded_at), who=who,
+        )  # fmt: skip
 
     def receive(
         self,
@@ -128,8 +172,9 @@ class SyncStockDB:
         progress: Callable[[int, SyncResult], None] | None = None,
     ) -> list[SyncResult]:
         """Post deliveries that are received (default: all), oldest first, each in one transaction."""
-        from syncstock_dagster.stock.deliveries import post_deliveries, waiting_deliveries
+        from syncstock_dagster.stock.deliveries import waiting_deliveries
         from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.sync import post_deliveries
 
         return post_deliveries(
             self.url,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Kind = Literal["purchases", "sales", "movements", "counts", "pos", "products"]
+Kind = Literal["purchases", "sales", "movements", "counts", "products"]
 
 
 class ConfigError(ValueError):
@@ -76,12 +76,12 @@ DEFAULTS: dict[str, SourcePolicy] = {
     "sales": SourcePolicy(kind="sales"),
     "movements": SourcePolicy(kind="movements"),
     "transfers": SourcePolicy(kind="movements"),
-    "pos": SourcePolicy(kind="pos", bad_rows="reject_rows"),
+    "pos": SourcePolicy(kind="counts", bad_rows="reject_rows"),
     "excel": SourcePolicy(kind="counts", trust="gated", unknown_sku="create", bad_rows="reject_rows"),
     "products": SourcePolicy(kind="products", bad_rows="reject_rows"),
 }
 
-_BY_KIND = {
+_BY_KIND: dict[str, str] = {
     "purchases": "purchases",
     "sales": "sales",
     "movements": "movements",
@@ -98,8 +98,11 @@ class Policies(BaseModel):
 
     sources: dict[str, SourcePolicy] = Field(default_factory=dict)
 
-    def for_source(self, name: str, kind: Kind = "movements") -> SourcePolicy:
-        """The policy of source ``name``; a name nobody configured behaves like the default source of its ``kind``."""
+    def for_source(self, name: str, kind: Kind | Literal["pos"] = "movements") -> SourcePolicy:
+        """The policy of source ``name``; a name nobody configured behaves like the default source of its ``kind``.
+
+        Counts that come as files are of kind ``counts`` and like ``excel``; those of a call are like ``pos``.
+        """
         return self._all.get(name) or DEFAULTS[_BY_KIND[kind]]
 
     @cached_property

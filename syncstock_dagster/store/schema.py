@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from syncstock_dagster.store.connection import connect, sqlalchemy_url
+from syncstock_dagster.store.connection import close_idle, connect, sqlalchemy_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -56,6 +56,8 @@ def upgrade(url: str) -> None:
     import sqlalchemy
     from alembic import command
 
+    # The connection kept for this thread would be in the way of whoever copies the database as a template.
+    close_idle(url)
     engine = sqlalchemy.create_engine(sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
     with engine.begin() as connection:
         config = _alembic_config()

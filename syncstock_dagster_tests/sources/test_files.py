@@ -194,10 +194,17 @@ _CELL = st.text(max_size=12) | st.sampled_from(
 
 
 @given(
-    st.sampled_from(["sku,quantity,day", "document;sku;location;to_location;quantity;effective_at;arrives_at", "sku\tcount\troom", "sku,name,price"]),
+    st.sampled_from(
+        [
+            "sku,quantity,day",
+            "document;sku;location;to_location;quantity;effective_at;arrives_at",
+            "sku\tcount\troom",
+            "sku,name,price",
+        ]
+    ),
     st.lists(st.lists(_CELL, max_size=8), max_size=8),
     st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]),
-)  # fmt: skip
+)
 def test_no_cells_make_reading_fail(header, rows, encoding):
     delimiter = next(mark for mark in ",;\t" if mark in header)
     content = csv_file([header.split(delimiter), *rows], delimiter, encoding)

@@ -210,7 +210,12 @@ def label(text):
     ("content", "name", "field", "value"),
     [
         # the line's own cell first
-        ("Counted at: 2026-01-01,,\nsku,count,counted at\nA,1,2026-03-01 18:00\n", "2026-02-02.csv", "counted_local", LOCAL),
+        (
+            "Counted at: 2026-01-01,,\nsku,count,counted at\nA,1,2026-03-01 18:00\n",
+            "2026-02-02.csv",
+            "counted_local",
+            LOCAL,
+        ),
         ("sku,count,counted at\nA,1,2026-03-01T18:00Z\n", "x.csv", "counted_at", LOCAL.replace(tzinfo=UTC)),
         ("sku,count,count date\nA,1,2026-03-01\n", "x.csv", "day", DAY),
         # then a labelled cell

@@ -95,7 +95,8 @@ def test_every_iso_instant_is_read_as_python_reads_it(moment, minutes, mark, pre
         found = values.instants(pa.array([text]))
         expected = datetime.fromisoformat(text)
         known = [column[0].as_py() for column in found]
-        assert known == [expected.astimezone(UTC), None, None] if expected.tzinfo else [None, expected, None]
+        aware_or_local = (expected.astimezone(UTC), None) if expected.tzinfo else (None, expected)
+        assert known == [*aware_or_local, None]
 
 
 @given(st.dates(date(1900, 1, 1), date(9999, 12, 30)))
@@ -116,7 +117,6 @@ def test_what_is_read_as_an_instant_is_one(text):
     known = [value for value in found if value is not None]
     assert len(known) <= 1
     if known:
-        assert known[0].replace(tzinfo=None) if isinstance(known[0], datetime) else True
         datetime.fromisoformat(re.sub(r" (?=[Z+-])", "", text.strip()))
     else:
         assert values.why_not_instant(text).remedy

@@ -41,6 +41,7 @@ create table deliveries (
   source text,
   state delivery_state not null,
   received_at timestamptz not null,
+  recorded_at timestamptz,      -- given, where history is replayed; else the clock is used
   content_sha256 bytea,
   reader text,
   row_count int not null default 0,

@@ -1,0 +1,88 @@
+"""The year from files to stock, measured: what several benchmarks load, in a process of its own.
+
+What belongs here: parsing, receiving and posting the files of a folder with a clock beside. What does not:
+what the times are compared with.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.measure import peak_memory
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.sources import list_drop, parse_drop_file
+from syncstock_dagster.stock.policy import DEFAULTS, Policies
+from syncstock_dagster.store.connection import libpq_url
+from syncstock_dagster_tests.real_year import LOCATION, RealYear
+
+#: As in the test of the real year: its counts are applied whatever their variance.
+POLICIES = Policies(sources={"excel": DEFAULTS["excel"].model_copy(update={"trust": "authoritative"})})
+
+
+@dataclass(slots=True)
+class Loaded:
+    """How a load went. ``posting`` divides the stage ``post`` and is not beside it."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    posting: dict[str, float] = field(default_factory=dict)
+    rows: int = 0
+    ledger_entries: int = 0
+    snapshot_rows: int = 0
+    peak_memory_before: float = 0.0
+    peak_memory: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first file opened to the last transaction committed."""
+        return sum(self.stages.values())
+
+
+def load_year(url: str, year: RealYear) -> Loaded:
+    """Load all files into the empty database at ``url``; products and the location first, which is not timed."""
+    db = SyncStockDB(url, policies=POLICIES)
+    db.upsert_locations([LOCATION])
+    loaded = Loaded(stages=dict.fromkeys(("parse", "receive", "post"), 0.0))
+    dropped = {file.name: file for file in list_drop(year.folder)}
+    loaded.peak_memory_before = peak_memory()
+    for file in year.files:
+        began = time.perf_counter()
+        parsed = parse_drop_file(dropped[file.path], db.policies)
+        read = time.perf_counter()
+        receipt = db.receive(parsed)
+        assert receipt.state == "received", receipt
+        loaded.stages["parse"] += read - began
+        loaded.stages["receive"] += time.perf_counter() - read
+        loaded.rows += file.rows
+        del parsed
+    began = time.perf_counter()
+    db.post_received()
+    loaded.stages["post"] = time.perf_counter() - began
+    loaded.peak_memory = peak_memory()
+    with psycopg.connect(libpq_url(url)) as connection:
+        _look_inside(connection, loaded)
+    return loaded
+
+
+def _look_inside(connection: psycopg.Connection[tuple], loaded: Loaded) -> None:
+    for (seconds,) in connection.execute("select statistics -> 'seconds' from syncstock.sync_operations"):
+        for stage, spent in (seconds or {}).items():
+            loaded.posting[stage] = loaded.posting.get(stage, 0.0) + spent
+    loaded.ledger_entries = _count(connection, "syncstock.ledger_entries")
+    loaded.snapshot_rows = _count(connection, "syncstock.stock_ranges")
+
+
+def _count(connection: psycopg.Connection[tuple], table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def folder_of(parent: Path, name: str) -> Path:
+    """A new folder."""
+    folder = parent / name
+    folder.mkdir()
+    return folder

@@ -1,0 +1,192 @@
+"""Syncing: deliveries are posted, each in one transaction with its identity, operation and watermarks (law L10).
+
+What belongs here: calls with evidence, received files, and the rehearsal of both. What does not: what posting does
+(``stock.posting``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from syncstock_dagster.catalog.products import upsert_rows
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
+from syncstock_dagster.stock.deliveries import Receipt, claim, receive
+from syncstock_dagster.stock.evidence import Evidence
+from syncstock_dagster.stock.policy import Policies
+from syncstock_dagster.stock.posting import Posting
+from syncstock_dagster.stock.results import SyncResult
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.copy import from_bytes
+
+if TYPE_CHECKING:
+    from syncstock_dagster.sources.files import ParsedFile
+
+
+def deliver(
+    url: str,
+    evidence: Evidence,
+    policies: Policies,
+    *,
+    note: str = "",
+    default_location: str,
+    counts_like: str = "pos",
+    idempotency_key: str | None = None,
+    recorded_at: datetime | None = None,
+    again: bool = False,
+    dry_run: bool = False,
+    who: str | None = None,
+) -> SyncResult:
+    """Post the evidence of one call as one delivery, or nothing of it.
+
+    Without a key every call is a delivery of its own; with one, the second use changes nothing. ``counts_like``
+    says which default source an unconfigured source of counts behaves like: ``pos`` or ``counts``.
+    """
+    identities = [] if idempotency_key is None else [f"key:{idempotency_key}"]
+
+    def work(operation: Operation) -> Statistics:
+        connection = operation.connection
+        delivery_id, known = claim(
+            connection,
+            identities,
+            again,
+            name=note or "call",
+            kind="call",
+            source=None,
+            state="posted",
+            recorded_at=recorded_at,
+            content_sha256=None,
+            reader=None,
+            row_count=len(evidence),
+            errors="[]",
+            who=operation.who,
+            operation_id=operation.operation_id,
+        )
+        if known is not None:
+            return {"answered": known}
+        posting = Posting(
+            connection,
+            operation.operation_id,
+            policies,
+            default_location=default_location,
+            counts_like=counts_like,
+            recorded_at=recorded_at,
+        )
+        posting.take_evidence(evidence, delivery_id)
+        statistics = posting.finish()
+        connection.execute(
+            "update deliveries set posted_at = clock_timestamp() where delivery_id = %s", (delivery_id,)
+        )
+        return statistics | {"seconds": posting.seconds}
+
+    outcome = run_operation(url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run)
+    return SyncResult.of(outcome, note)
+
+
+def post_deliveries(
+    url: str,
+    delivery_ids: Sequence[int],
+    policies: Policies,
+    *,
+    default_location: str,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+    progress: Callable[[int, SyncResult], None] | None = None,
+) -> list[SyncResult]:
+    """Post received deliveries, each in one transaction with its state; one that is posted already is left alone."""
+    results = []
+    for delivery_id in delivery_ids:
+        name = _name(url, delivery_id)
+
+        def work(operation: Operation, delivery_id: int = delivery_id) -> Statistics:
+            return _post(operation, delivery_id, policies, default_location, recorded_at)
+
+        outcome = run_operation(url, name, "load", work, who=who, is_rollbackable=True)
+        if not outcome.statistics.get("nothing"):
+            result = SyncResult.of(outcome, name)
+            results.append(result)
+            if progress is not None:
+                progress(delivery_id, result)
+    return results
+
+
+def rehearse(
+    url: str,
+    files: Iterable[ParsedFile],
+    policies: Policies,
+    *,
+    default_location: str,
+    again: bool = False,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+) -> list[tuple[Receipt, SyncResult | None]]:
+    """What receiving and posting these files one after the other would do, in a transaction that is undone."""
+    done: list[tuple[Receipt, SyncResult | None]] = []
+
+    def work(operation: Operation) -> Statistics:
+        is_second = False
+        for parsed in files:
+            receipt = receive(operation.connection, parsed, again=again, recorded_at=recorded_at, who=who)
+            result = None
+            if receipt.state == "received":
+                statistics = _post(
+                    operation, receipt.delivery_id, policies, default_location, recorded_at, is_second
+                )
+                result = SyncResult.of(Outcome(operation.uuid, statistics, is_dry_run=True), parsed.name)
+                is_second = True
+            done.append((receipt, result))
+        return {}
+
+    run_operation(url, "Rehearsal", "load", work, who=who, dry_run=True)
+    return done
+
+
+def _post(
+    operation: Operation,
+    delivery_id: int,
+    policies: Policies,
+    default_location: str,
+    recorded_at: datetime | None,
+    is_second: bool = False,
+) -> Statistics:
+    connection = operation.connection
+    delivery = connection.execute(
+        "select state::text, recorded_at from deliveries where delivery_id = %s for update", (delivery_id,)
+    ).fetchone()
+    if delivery is None or delivery[0] != "received":
+        return {"nothing": True}
+    payload = connection.execute(
+        "delete from delivery_payloads where delivery_id = %s returning movements, counts, products",
+        (delivery_id,),
+    ).fetchone()
+    assert payload is not None, "a received delivery has its payload"
+    movements, counts, products = (None if part is None else from_bytes(part) for part in payload)
+    product_rows = 0 if products is None else upsert_rows(connection, products)
+    posting = Posting(
+        connection,
+        operation.operation_id,
+        policies,
+        default_location=default_location,
+        counts_like="counts",
+        recorded_at=recorded_at or delivery[1],
+        is_second=is_second,
+    )
+    posting.take_evidence(Evidence(movements, counts), delivery_id)
+    statistics = posting.finish()
+    connection.execute(
+        "update deliveries set state = 'posted', posted_at = clock_timestamp(), operation_id = %s "
+        "where delivery_id = %s",
+        (operation.operation_id, delivery_id),
+    )
+    return statistics | {"products": product_rows, "seconds": posting.seconds}
+
+
+def _name(url: str, delivery_id: int) -> str:
+    with connect(url) as connection:
+        row = connection.execute(
+            "select name from deliveries where delivery_id = %s", (delivery_id,)
+        ).fetchone()
+    if row is None:
+        raise LookupError(f"There is no delivery {delivery_id}.")
+    return str(row[0])

@@ -1,0 +1,38 @@
+-- The last count in force of an article at each location, with the last verdict on it. Rooms that were summed are
+-- one count. first_recorded is when a count at that instant first came into force. Grain: location.
+select l.code as location, p.counted_at, p.quantity as counted, p.quantity - p.variance as expected, p.variance,
+       p.count_id, s.name as source, d.name as delivery, d.received_at, c.session, slot.rooms, slot.counters,
+       c.counted_from, c.day_grain,
+       not exists (
+         select from count_points as e
+         where e.inventory_id = p.inventory_id and e.location_id = p.location_id
+           and e.counted_at < p.counted_at and e.recorded_to = 'infinity') as is_opening,
+       v.tier, v.decided_by, v.reason as decision_reason, v.decided_at, first.recorded_at as first_recorded
+from item_stock as k
+join locations as l using (location_id)
+cross join lateral (
+  select q.* from count_points as q
+  where q.inventory_id = k.inventory_id and q.location_id = k.location_id and q.recorded_to = 'infinity'
+  order by q.counted_at desc
+  limit 1) as p
+join stock_counts as c using (count_id)
+join sources as s using (source_id)
+join deliveries as d using (delivery_id)
+cross join lateral (
+  select min(q.recorded_from) as recorded_at from count_points as q
+  where q.inventory_id = k.inventory_id and q.location_id = k.location_id
+    and q.counted_at = p.counted_at) as first
+cross join lateral (
+  select count(distinct r.room) as rooms,
+         string_agg(distinct r.counter, ', ' order by r.counter) as counters
+  from stock_counts as r
+  where r.inventory_id = k.inventory_id and r.location_id = k.location_id and r.counted_at = p.counted_at
+    and r.standing = 'in_force') as slot
+left join lateral (
+  select x.tier, x.decided_by, x.reason, x.decided_at from decisions as x
+  where x.count_id = p.count_id
+  order by x.decision_id desc
+  limit 1) as v on true
+where k.inventory_id = %(inventory_id)s
+  and (%(location)s::text is null or l.code = %(location)s::text)
+order by l.code
