@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import numpy as np
-
 from benchmarks.database import fresh_database, median, settle
-from benchmarks.history import a_day, deliver, make_history
+from benchmarks.history import make_history, post, receive_day
 from benchmarks.measure import Figure, Report, timed
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.stock.policy import Policies
@@ -55,17 +53,12 @@ def run(*, full: bool) -> Report:
 
 
 def _sync(url: str, last_day: date, number: int) -> float:
-    """Seconds of one day's sync; days before 0 are for warming up."""
-    rng = np.random.default_rng(1000 + number)
-    day = last_day + timedelta(days=20 + number)
-    evidence = a_day(rng, day, movements=MOVEMENTS, counts=COUNTS, articles=ARTICLES)
+    """Seconds of posting one day that was received; days before 0 are for warming up."""
     db = _open(url)
-
-    def sync() -> None:
-        result = deliver(db, evidence, f"{day}")
-        assert result.movements_new == MOVEMENTS, result
-
-    return timed(sync)
+    day = last_day + timedelta(days=20 + number)
+    seed = 1000 + number
+    deliveries = receive_day(db, day, movements=MOVEMENTS, counts=COUNTS, articles=ARTICLES, seed=seed)
+    return timed(lambda: post(db, deliveries))
 
 
 def _open(url: str) -> SyncStockDB:

@@ -167,18 +167,22 @@ class SyncStockDB:
         self,
         delivery_ids: Sequence[int] | None = None,
         *,
+        days: tuple[date | str, date | str] | None = None,
         recorded_at: datetime | None = None,
         who: str | None = None,
         progress: Callable[[int, SyncResult], None] | None = None,
     ) -> list[SyncResult]:
-        """Post deliveries that are received (default: all), oldest first, each in one transaction."""
+        """Post deliveries that are received, oldest first, each in one transaction.
+
+        Default: all; else those named, or those with a row on ``days`` (first and last, both included).
+        """
         from syncstock_dagster.stock.deliveries import waiting_deliveries
         from syncstock_dagster.stock.reading import aware
         from syncstock_dagster.stock.sync import post_deliveries
 
         return post_deliveries(
             self.url,
-            waiting_deliveries(self.url) if delivery_ids is None else delivery_ids,
+            waiting_deliveries(self.url, days) if delivery_ids is None else delivery_ids,
             self.policies,
             default_location=DEFAULT_LOCATION,
             recorded_at=aware("recorded_at", recorded_at),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -114,12 +114,14 @@ def receive(
     )
 
 
-def waiting_deliveries(url: str) -> list[int]:
-    """Deliveries that are received and not yet posted, in receipt order."""
+def waiting_deliveries(url: str, days: tuple[date | str, date | str] | None = None) -> list[int]:
+    """Deliveries that are received and not yet posted, in receipt order; with a row on ``days``, both included.
+
+    A delivery without dated rows (a catalogue) belongs to every day.
+    """
+    first, last = days or (None, None)
     with connect(url) as connection:
-        rows = connection.execute(
-            "select delivery_id from deliveries where state = 'received' order by received_at, delivery_id"
-        )
+        rows = connection.execute(statement("deliveries/waiting"), {"first": first, "last": last})
         return [row[0] for row in rows]
 
 

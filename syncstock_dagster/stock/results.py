@@ -43,6 +43,10 @@ class SyncResult:
             or self.counts_conflict
         )
 
+    def numbers(self) -> dict[str, int]:
+        """The numbers alone, by name."""
+        return {name: getattr(self, name) for name in _number_names()}
+
     @classmethod
     def of(cls, outcome: Outcome, note: str = "", status: str | None = None) -> SyncResult:
         """The result of an operation, from its statistics."""
@@ -64,5 +68,9 @@ class SyncResult:
 
 
 def _numbers(statistics: dict[str, Any]) -> dict[str, int]:
-    names = {field.name for field in fields(SyncResult)} - {"operation_uuid", "status", "note"}
+    names = _number_names()
     return {name: int(value) for name, value in statistics.items() if name in names}
+
+
+def _number_names() -> list[str]:
+    return [field.name for field in fields(SyncResult) if field.type == "int"]

@@ -65,7 +65,10 @@ def labels(above: Sequence[Sequence[str]]) -> Mapping[str, tuple[int, str]]:
             if within and normalised(within[1]) in known:
                 found.setdefault(known[normalised(within[1])], (number, visible(within[2])))
             elif len(cell) <= 60 and normalised(cell) in known and index + 1 < len(cells):
-                found.setdefault(known[normalised(cell)], (number, visible(cells[index + 1].strip())))
+                meaning, value = known[normalised(cell)], visible(cells[index + 1].strip())
+                # "Date" and "Data" without a colon are also words of titles; a time has digits.
+                if meaning not in ("counted_at", "time") or any(character.isdigit() for character in value):
+                    found.setdefault(meaning, (number, value))
     return found
 
 

@@ -53,12 +53,14 @@ def open_table_file(content: bytes, words: Vocabulary, settings: FileSettings) -
     if content.startswith(b"PK"):
         _refuse_other_zip(content)
         return open_workbook(content, words)
-    if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") or content[:2] in (
-        b"\x09\x00",
-        b"\x09\x02",
-        b"\x09\x04",
-    ):
+    if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return open_workbook(content, words)
+    if content[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
+        raise UnreadableFileError(
+            "a workbook of Excel 5 or older",
+            "an ordinary workbook",
+            "Open it in a spreadsheet and save it as .xlsx.",
+        )
     _refuse_other_format(content)
     return open_text(content, words, encoding=settings.encoding, delimiter=settings.delimiter)
 

@@ -133,6 +133,7 @@ def test_cells_do_not_run_into_each_other_in_the_fingerprint():
         (b"", "an empty file"),
         (b"\n \n", "an empty file"),
         (b"\x00" * 9000, "an empty file"),
+        (b"\x09\x04\x06\x00\x00\x00\x10\x00", "a workbook of Excel 5 or older"),
         (b"%PDF-1.7\n...", "a PDF document"),
         (b"\x89PNG\r\n", "a picture"),
         (b"\xff\xd8\xff\xe0", "a picture"),

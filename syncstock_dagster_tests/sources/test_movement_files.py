@@ -259,6 +259,10 @@ def test_delimiters_line_ends_and_encodings_are_found(delimiter, line_end, encod
     assert one(parse(csv_file(rows, delimiter, encoding, line_end)))["sku"] == 'Čäfé, 1;2\t|\n"x"'
 
 
+def test_a_line_that_tells_a_spreadsheet_the_delimiter_is_no_row():
+    assert one(parse("sep=;\nsku;quantity;day\nA,B;5;2026-03-01\n"))["sku"] == "A,B"
+
+
 def test_a_file_without_a_last_line_end_is_read_to_its_end():
     assert len(parse("sku,quantity,day\nA,5,2026-03-01\nB,6,2026-03-01").evidence.movements) == 2
 

@@ -262,6 +262,10 @@ def test_the_sender_may_say_it_where_nothing_else_does(said_by_sender, field, va
     assert any("according to the sender" in note for note in parsed.notes)
 
 
+def test_a_title_that_begins_like_a_label_is_a_title():
+    assert counts(parse("Data,Stock of the shop\nsku,count\nA,1\n"))[0]["day"] == DAY
+
+
 def test_real_date_cells_say_it_too():
     (row,) = counts(parse(workbook({"S": [("Counted at", LOCAL), ("sku", "count"), ("A", 1)]}), "x.xlsx"))
     assert row["counted_local"] == LOCAL

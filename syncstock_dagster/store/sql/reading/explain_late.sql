@@ -1,4 +1,4 @@
--- Movements of an article that came after the count they stand before: they changed the variance of that count and
+-- Movements of an article that came, or were withdrawn, after the count they stand before: they changed the variance of that count and
 -- not the stock. The newest arrivals, at most %(newest)s a location, each with how many there are in all.
 -- Grain: location, document line, instant.
 with counts as (
@@ -9,8 +9,8 @@ with counts as (
   having bool_or(recorded_to = 'infinity')),
 late as (
   select e.location_id, e.effective_at, e.source_id, m.document_key, m.line_key, m.leg, c.counted_at,
-         max(e.reason) filter (where e.events >= 0) as reason, sum(e.delta) as quantity,
-         max(e.recorded_at) as recorded_at
+         coalesce(max(e.reason) filter (where e.events >= 0), max(e.reason) || ' withdrawn') as reason,
+         sum(e.delta) as quantity, max(e.recorded_at) as recorded_at
   from ledger_entries as e
   cross join lateral (
     select n.counted_at, n.first_recorded from counts as n

@@ -1,0 +1,33 @@
+"""The code location: everything Dagster shows of SyncStock, wired together.
+
+What belongs here: collecting definitions. What does not: their content, and anything that opens a file or a
+connection; loading must cost nothing but imports.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+# Backfill policies and partition mappings are in beta; a warning per asset in every process says nothing new.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+from syncstock_dagster.assets import intake, stock  # noqa: E402 - the filter comes first
+from syncstock_dagster.jobs import daily_sync  # noqa: E402
+from syncstock_dagster.resources import SyncStock  # noqa: E402
+
+
+def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The definitions, with resources replaced where a test or the demo brings its own."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([intake, stock]),
+        jobs=[daily_sync],
+        resources={"syncstock": SyncStock(), **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,408 @@
+"""Intake: from files and configured readers to deliveries, one after the other, each on its own.
+
+What belongs here: which files a path means, receiving and posting them, and asking the readers. What does not:
+understanding a file (``files``), finding those of the drop folder (``drop_folder``), the identity of a delivery and
+posting it (``stock``).
+
+Whatever is wrong with one file, one delivery or one reader is told and does not stop the others. What is wrong with
+the database stops everything: the next ones would fail as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+from upath import UPath
+
+from syncstock_dagster.database import DEFAULT_LOCATION, SyncStockDB
+from syncstock_dagster.sources.drop_folder import DEFAULT_SOURCE, DropFile, list_drop
+from syncstock_dagster.sources.files import ParsedFile, parse_file
+from syncstock_dagster.stock.deliveries import Receipt, deliver_records, waiting_deliveries
+from syncstock_dagster.stock.evidence import BadInput, Evidence, RowError
+from syncstock_dagster.stock.policy import ConfigError, Kind, SourcePolicy, resolve_callable
+from syncstock_dagster.stock.records import POSRecord, PurchaseRecord, SalesRecord, evidence_from_records
+from syncstock_dagster.stock.results import SyncResult
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.workbooks.opening import FileSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = logging.getLogger(__name__)
+
+#: The database is what failed.
+_STOPS_EVERYTHING = (psycopg.OperationalError, psycopg.InterfaceError)
+
+_KINDS = tuple(DEFAULT_SOURCE)
+
+#: Told after each file: what became of it, and what a person should know that is not wrong.
+FileTold = Callable[[Receipt, tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be done, and why. Nothing of it was kept; doing it again is safe."""
+
+    what: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderReport:
+    """What a configured reader brought."""
+
+    source: str
+    results: tuple[SyncResult, ...]
+    failure: Failure | None = None
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def find_files(
+    paths: Iterable[str], *, kind: Kind | None = None, source: str | None = None
+) -> list[DropFile]:
+    """The files that paths and URLs mean, those of the catalogue first.
+
+    What is not said is taken from where a file lies, as in the drop folder: ``sales/x.csv`` holds sales,
+    ``sales/till-north/x.csv`` sales of the source ``till-north``. It is never guessed from the content.
+
+    Raises:
+        BadInput: a path does not exist, holds no file, or nobody says what kind of file it is.
+    """
+    found: list[DropFile] = []
+    errors: list[RowError] = []
+    for given in paths:
+        try:
+            files = list(_files_of(given, kind, source))
+        except _UnclearPathError as unclear:
+            errors.append(RowError(given, None, None, unclear.found, unclear.expected, unclear.remedy))
+        else:
+            found += files
+    if errors:
+        raise BadInput("Not every path can be taken; nothing was:", tuple(errors))
+    # A stable sort: otherwise files are taken in the order in which they are named.
+    return sorted(found, key=lambda file: file.kind != "products")
+
+
+def receive_paths(
+    db: SyncStockDB,
+    paths: Iterable[str],
+    *,
+    kind: Kind | None = None,
+    source: str | None = None,
+    settings: FileSettings | None = None,
+    again: bool = False,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+    told: FileTold | None = None,
+) -> list[Receipt]:
+    """Receive the files of some paths; ``post`` follows. See ``find_files`` for what a path means."""
+    return receive(
+        db,
+        find_files(paths, kind=kind, source=source),
+        settings=settings,
+        again=again,
+        recorded_at=recorded_at,
+        who=who,
+        told=told,
+    )
+
+
+def receive_drop_folder(
+    db: SyncStockDB, folder: str, *, who: str | None = None, told: FileTold | None = None
+) -> list[Receipt]:
+    """Receive what is new in a drop folder; ``post`` follows.
+
+    A file that lies there unchanged since it was received is not read again.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    return receive(db, list_drop(folder), skip_known=True, who=who, told=told)
+
+
+def receive(
+    db: SyncStockDB,
+    files: Sequence[DropFile],
+    *,
+    settings: FileSettings | None = None,
+    again: bool = False,
+    skip_known: bool = False,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+    told: FileTold | None = None,
+) -> list[Receipt]:
+    """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored."""
+    known = _known_files(db, files) if skip_known else {}
+    receipts = []
+    for file in files:
+        notes: tuple[str, ...] = ()
+        try:
+            content = file.read()
+            receipt = known.get((file.name, file.kind, file.source, sha256(content).digest()))
+            if receipt is None:
+                parsed = _parse(db, file, content, settings)
+                notes = parsed.notes
+                receipt = db.receive(parsed, again=again, recorded_at=recorded_at, who=who)
+        except _STOPS_EVERYTHING:
+            raise
+        except Exception as error:
+            receipt = _failed(file, error)
+        receipts.append(receipt)
+        if told is not None:
+            told(receipt, notes)
+    return receipts
+
+
+def read_files(
+    db: SyncStockDB, files: Iterable[DropFile], settings: FileSettings | None = None
+) -> Iterator[tuple[DropFile, ParsedFile | Receipt]]:
+    """Read files without storing them; of one that fails comes what ``receive`` would answer."""
+    for file in files:
+        try:
+            yield file, _parse(db, file, file.read(), settings)
+        except Exception as error:
+            yield file, _failed(file, error)
+
+
+def post(
+    db: SyncStockDB,
+    delivery_ids: Sequence[int] | None = None,
+    *,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+    told: Callable[[int, SyncResult | Failure], None] | None = None,
+) -> tuple[list[SyncResult], list[Failure]]:
+    """Post deliveries that are received (default: all), each in its transaction, oldest first.
+
+    A delivery that fails stays received, and the next ones are posted: the order does not matter (law L4).
+    """
+    results: list[SyncResult] = []
+    failures: list[Failure] = []
+    for delivery_id in waiting_deliveries(db.url) if delivery_ids is None else delivery_ids:
+        try:
+            posted = db.post_received([delivery_id], recorded_at=recorded_at, who=who)
+        except _STOPS_EVERYTHING:
+            raise
+        except Exception as error:
+            failures.append(Failure(f"delivery {delivery_id}", error))
+            if told is not None:
+                told(delivery_id, failures[-1])
+            continue
+        results += posted
+        if told is not None:
+            for result in posted:
+                told(delivery_id, result)
+    return results, failures
+
+
+def waiting_of(receipts: Iterable[Receipt]) -> list[int]:
+    """The deliveries behind receipts that may wait to be posted, in their order.
+
+    Also those that were received before: a run that was killed may not have come to posting them.
+    """
+    return [
+        receipt.delivery_id for receipt in receipts if receipt.state in ("received", "already received")
+    ]
+
+
+# -- readers -----------------------------------------------------------------------------------------------------------
+
+
+def readers(db: SyncStockDB) -> dict[str, SourcePolicy]:
+    """The sources that have a reader, by name."""
+    return {name: policy for name, policy in sorted(db.policies.named().items()) if policy.reader}
+
+
+def run_readers(
+    db: SyncStockDB,
+    *,
+    dry_run: bool = False,
+    who: str | None = None,
+    told: Callable[[ReaderReport], None] | None = None,
+) -> list[ReaderReport]:
+    """Ask each configured reader for what is new; each thing it yields is one delivery.
+
+    A reader is called with the instant from which to read (None: everything) and yields ``Evidence`` or lists of
+    records, whose source is its own. What it yielded before it failed is kept: reading from there again is safe,
+    because whatever is read twice is recognised (law L5).
+    """
+    reports = []
+    for source, policy in readers(db).items():
+        results: list[SyncResult] = []
+        failure = None
+        try:
+            assert policy.reader is not None
+            for given in resolve_callable(policy.reader)(read_from(db, source)):
+                evidence = _evidence_of(source, given)
+                results.append(
+                    deliver_records(
+                        db.url,
+                        evidence,
+                        db.policies,
+                        note=f"{source}: {policy.reader}",
+                        default_location=DEFAULT_LOCATION,
+                        dry_run=dry_run,
+                        who=who,
+                    )
+                )
+        except _STOPS_EVERYTHING:
+            raise
+        except Exception as error:
+            failure = Failure(f"the reader of {source}, {policy.reader}", error)
+        reports.append(ReaderReport(source, tuple(results), failure))
+        if told is not None:
+            told(reports[-1])
+    return reports
+
+
+def read_from(db: SyncStockDB, source: str) -> datetime | None:
+    """From which instant a source is to be read: its watermark, less the greatest lateness it ever had (law L11)."""
+    for row in db.get_watermarks():
+        if row["source_type"] == source and row["last_processed_at"] is not None:
+            return cast(datetime, row["last_processed_at"] - row["lateness"])
+    return None
+
+
+def _evidence_of(source: str, given: Any) -> Evidence:
+    if not isinstance(given, Evidence):
+        records = [
+            record if record.source is not None else replace(record, source=source)
+            for record in ([given] if hasattr(given, "source") else given)
+        ]
+        own = (PurchaseRecord, SalesRecord, POSRecord)
+        given = evidence_from_records(
+            *([record for record in records if isinstance(record, kind)] for kind in own),
+            [record for record in records if not isinstance(record, own)],
+        )
+    others = {
+        name for table in (given.movements, given.counts) for name in table["source"].unique().to_pylist()
+    } - {source}
+    if others:
+        # Else one source could speak with the trust of another.
+        raise BadInput(
+            f"The reader of {source} brought rows of {', '.join(sorted(map(repr, others)))}: its rows name {source!r} "
+            "as their source, or none."
+        )
+    if given.errors:
+        raise BadInput(f"The reader of {source} brought rows that cannot be taken:", given.errors)
+    return given
+
+
+# -- plumbing ----------------------------------------------------------------------------------------------------------
+
+
+class _UnclearPathError(Exception):
+    def __init__(self, found: str, expected: str, remedy: str) -> None:
+        super().__init__(found)
+        self.found, self.expected, self.remedy = found, expected, remedy
+
+
+def _files_of(given: str, kind: Kind | None, source: str | None) -> Iterator[DropFile]:
+    path = UPath(given)
+    if path.is_file():
+        yield _one_file(path, given, kind, source)
+    elif path.is_dir():
+        in_order = list_drop(path) if kind is None else []
+        if in_order:
+            yield from (file if source is None else replace(file, source=source) for file in in_order)
+            return
+        files = sorted(
+            (child for child in path.iterdir() if child.is_file() and not child.name.startswith((".", "~$"))),
+            key=lambda child: child.name,
+        )
+        if not files:
+            folders = ", ".join(f"{name}/" for name in _KINDS)
+            raise _UnclearPathError(
+                "no file", "a file, or a folder with files", f"A drop folder holds {folders}"
+            )
+        yield from (_one_file(child, given, kind, source) for child in files)
+    else:
+        raise _UnclearPathError("nothing", "a file or a folder", "Check the path.")
+
+
+def _one_file(path: UPath, given: str, kind: Kind | None, source: str | None) -> DropFile:
+    place = _place_of(path)
+    if kind is None and place is None:
+        raise _UnclearPathError(
+            "a file of an unknown kind",
+            f"a file in a folder named after its kind ({', '.join(_KINDS)})",
+            "Say what it holds, for example --kind sales.",
+        )
+    if kind is None:
+        assert place is not None
+        kind, of_folder = place
+        source = source or of_folder
+    source = source or DEFAULT_SOURCE[kind]
+    parts = (kind, path.name) if source == DEFAULT_SOURCE[kind] else (kind, source, path.name)
+    stat = path.stat()
+    return DropFile("/".join(parts), kind, source, int(stat.st_size), _modified(stat.st_mtime), path)
+
+
+def _place_of(path: UPath) -> tuple[Kind, str] | None:
+    """Kind and source as the folders say them: ``<kind>/<file>``, or ``<kind>/<source>/<file>``."""
+    folders = PurePath(path.resolve().path if path.protocol in ("", "file", "local") else path.path).parts[:-1]
+    parent, above = (*reversed(folders), "", "")[:2]
+    if above in _KINDS and parent in _KINDS:
+        return None  # a source named like a kind, or a folder in another: it must be said
+    if above in _KINDS:
+        return cast(Kind, above), parent
+    if parent in _KINDS:
+        return cast(Kind, parent), DEFAULT_SOURCE[cast(Kind, parent)]
+    return None
+
+
+def _modified(seconds: float | None) -> datetime | None:
+    from datetime import UTC
+
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _parse(db: SyncStockDB, file: DropFile, content: bytes, settings: FileSettings | None) -> ParsedFile:
+    return parse_file(
+        content,
+        file.name,
+        file.kind,
+        file.source,
+        db.policies.for_source(file.source, file.kind),
+        modified_at=file.modified_at,
+        settings=settings,
+    )
+
+
+def _failed(file: DropFile, error: Exception) -> Receipt:
+    """The file was not taken, for a reason that is not in its rows: it is tried again the next time."""
+    if not isinstance(error, OSError | ConfigError):
+        _log.error("%s could not be received", file.name, exc_info=error)
+    why = f"{type(error).__name__}: {error}"
+    expected, remedy = "a file that can be read", "Mend the cause and try again; nothing of the file was kept."
+    return Receipt(0, "failed", file.name, errors=(RowError(file.name, None, None, why, expected, remedy),))
+
+
+def _known_files(
+    db: SyncStockDB, files: Sequence[DropFile]
+) -> Mapping[tuple[str, str, str, bytes], Receipt]:
+    """What was received before under the same name with the same bytes: the same delivery without a look inside.
+
+    The name counts, because a count sheet's may say when it was counted. What was rejected may be good by now.
+    """
+    with connect(db.url) as connection:
+        rows = connection.execute(
+            "select delivery_id, name, kind, source, content_sha256, state::text from deliveries "
+            "where name = any(%s) and content_sha256 is not null order by delivery_id",
+            ([file.name for file in files],),
+        )
+        newest = {(name, kind, source, sha): (number, state) for number, name, kind, source, sha, state in rows}
+    return {
+        key: Receipt(number, "rolled back" if state == "withdrawn" else "already received", key[0])
+        for key, (number, state) in newest.items()
+        if state != "rejected"
+    }
