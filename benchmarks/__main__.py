@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS)
     )
     asked = parser.parse_args(arguments)
-    console = Console()
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 130)
     reports = []
     for name in asked.only or BENCHMARKS:
         console.print(f"[bold]{name}[/bold] ...")

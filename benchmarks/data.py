@@ -36,19 +36,20 @@ def year_rows() -> tuple[pd.DataFrame, str]:
     ), "SYNCSTOCK_REAL_DATA is not set: a made-up year of the same size, from a seed"
 
 
-def write_files(folder: Path, rows_limit: int | None = None, *, weekly: bool) -> tuple[RealYear, str]:
+def write_files(folder: Path, *, weekly: bool) -> tuple[RealYear, str]:
     """The year as files of movements and counts: one a kind, or one a week and kind."""
     rows, origin = year_rows()
-    if rows_limit is not None:
-        rows = rows.iloc[:rows_limit]
     return write_year(rows, folder, seed=_SEED, weekly=weekly), origin
 
 
-def write_bare_rows(path: Path, rows_limit: int | None = None) -> int:
+def write_part(rows: pd.DataFrame, counts: pd.DataFrame, folder: Path) -> RealYear:
+    """Some rows and counts of the year as one file a kind."""
+    return write_year(rows, folder, seed=_SEED, weekly=False, counts=counts)
+
+
+def write_bare_rows(path: Path) -> int:
     """The same movements and counts as one CSV in the columns of the bare table; returns how many rows."""
     rows, _ = year_rows()
-    if rows_limit is not None:
-        rows = rows.iloc[:rows_limit]
     counts = make_counts(rows, np.random.default_rng(_SEED))
     article = pd.Series(rows["StockCode"].factorize(sort=True)[0], rows.index)
     counted = pd.Categorical(counts["sku"], categories=sorted(rows["StockCode"].unique())).codes

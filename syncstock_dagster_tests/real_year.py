@@ -41,7 +41,7 @@ import pyarrow.csv
 LOCATION = {"code": "shop", "timezone": "Europe/London"}
 ZONE = ZoneInfo(LOCATION["timezone"])
 FIRST_MONDAY = date(2010, 11, 29)
-OPENED_AT = datetime(2010, 11, 30, 18, 0)  # noqa: DTZ001 - local to the location
+OPENED_AT = datetime(2010, 11, 30, 18, 0)
 WEEKS = 54
 COUNTS_A_WEEK = 239
 #: Of these, made in the very minute of a movement of the article.
@@ -104,8 +104,10 @@ def read_year(source: Path) -> pd.DataFrame:
     return rows
 
 
-def write_year(rows: pd.DataFrame, folder: Path, *, seed: int, weekly: bool = True) -> RealYear:
-    """Write rows as ``read_year`` gives them, a file a week or one file for the year."""
+def write_year(
+    rows: pd.DataFrame, folder: Path, *, seed: int, weekly: bool = True, counts: pd.DataFrame | None = None
+) -> RealYear:
+    """Write rows as ``read_year`` gives them, a file a week or one file for the year; counts are made from them."""
     if not weekly:
         rows = rows.assign(week=pd.Timestamp(FIRST_MONDAY))
     rng = np.random.default_rng(seed)
@@ -119,7 +121,7 @@ def write_year(rows: pd.DataFrame, folder: Path, *, seed: int, weekly: bool = Tr
         files.append(_write_sales(of_week, folder, week.date(), sales[week.date()]))
     for week, of_week in rows[rows["kind"] == "adjustment"].groupby("week", sort=True):
         files.append(_write_adjustments(of_week, folder, week.date(), adjustments[week.date()]))
-    counts = make_counts(rows, rng)
+    counts = make_counts(rows, rng) if counts is None else counts
     if not weekly:
         counts = counts.assign(week=pd.Timestamp(FIRST_MONDAY))
     for week, of_week in counts.groupby("week", sort=True):

@@ -111,7 +111,8 @@ def _walk(folder: str | os.PathLike[str] | UPath) -> Iterator[tuple[_Found, dict
 
 
 def _is_inside(full: str, base: str) -> bool:
-    return Path(full).resolve().is_relative_to(Path(base).resolve())
+    path = Path(full).resolve()
+    return path.is_file() and path.is_relative_to(Path(base).resolve())
 
 
 def _drop_file(found: _Found, info: dict[str, Any]) -> DropFile | None:

@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast, get_args
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncstock_dagster.sources.movement_files import MovementKind, read_movements
+from syncstock_dagster.sources.movement_files import read_movements
 from syncstock_dagster.sources.product_files import read_products
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PRODUCT_SCHEMA, Evidence, RowError
 from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
@@ -151,7 +151,7 @@ def _understand(
     if kind == "products":
         listed = read_products(opened, settings, problems)
         return _Understood(listed.products, listed.lines, listed.bad_lines)
-    moved = read_movements(opened, cast(MovementKind, kind), source, settings, problems)
+    moved = read_movements(opened, kind, source, settings, problems)
     return _Understood(moved.movements, moved.lines, moved.bad_lines)
 
 

@@ -1,44 +1,42 @@
-"""Intake: from files and configured readers to deliveries, one after the other, each on its own.
+"""Intake: from files to deliveries, one after the other, each on its own.
 
-What belongs here: which files a path means, receiving and posting them, and asking the readers. What does not:
-understanding a file (``files``), finding those of the drop folder (``drop_folder``), the identity of a delivery and
-posting it (``stock``).
+What belongs here: which files a path means, receiving and posting them. What does not: understanding a file
+(``files``), finding those of the drop folder (``drop_folder``), configured readers (``readers``), the identity of a
+delivery and posting it (``stock``).
 
-Whatever is wrong with one file, one delivery or one reader is told and does not stop the others. What is wrong with
-the database stops everything: the next ones would fail as well.
+Whatever is wrong with one file or delivery is told and does not stop the others. What is wrong with the database
+stops everything: the next ones would fail as well.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import psycopg
 from upath import UPath
 
-from syncstock_dagster.database import DEFAULT_LOCATION, SyncStockDB
 from syncstock_dagster.sources.drop_folder import DEFAULT_SOURCE, DropFile, list_drop
 from syncstock_dagster.sources.files import ParsedFile, parse_file
-from syncstock_dagster.stock.deliveries import Receipt, deliver_records, waiting_deliveries
-from syncstock_dagster.stock.evidence import BadInput, Evidence, RowError
-from syncstock_dagster.stock.policy import ConfigError, Kind, SourcePolicy, resolve_callable
-from syncstock_dagster.stock.records import POSRecord, PurchaseRecord, SalesRecord, evidence_from_records
+from syncstock_dagster.stock.deliveries import Receipt, waiting_deliveries
+from syncstock_dagster.stock.evidence import BadInput, RowError
+from syncstock_dagster.stock.policy import ConfigError, Kind
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.workbooks.opening import FileSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from syncstock_dagster.database import SyncStockDB
 
 _log = logging.getLogger(__name__)
 
 #: The database is what failed.
-_STOPS_EVERYTHING = (psycopg.OperationalError, psycopg.InterfaceError)
+STOPS_EVERYTHING = (psycopg.OperationalError, psycopg.InterfaceError)
 
 _KINDS = tuple(DEFAULT_SOURCE)
 
@@ -52,15 +50,6 @@ class Failure:
 
     what: str
     error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderReport:
-    """What a configured reader brought."""
-
-    source: str
-    results: tuple[SyncResult, ...]
-    failure: Failure | None = None
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -117,16 +106,22 @@ def receive_paths(
 
 
 def receive_drop_folder(
-    db: SyncStockDB, folder: str, *, who: str | None = None, told: FileTold | None = None
+    db: SyncStockDB,
+    folder: str,
+    *,
+    kinds: Collection[Kind] | None = None,
+    who: str | None = None,
+    told: FileTold | None = None,
 ) -> list[Receipt]:
-    """Receive what is new in a drop folder; ``post`` follows.
+    """Receive what is new in a drop folder, or in its folders of some kinds; ``post`` follows.
 
     A file that lies there unchanged since it was received is not read again.
 
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    return receive(db, list_drop(folder), skip_known=True, who=who, told=told)
+    files = [file for file in list_drop(folder) if kinds is None or file.kind in kinds]
+    return receive(db, files, skip_known=True, who=who, told=told)
 
 
 def receive(
@@ -152,7 +147,7 @@ def receive(
                 parsed = _parse(db, file, content, settings)
                 notes = parsed.notes
                 receipt = db.receive(parsed, again=again, recorded_at=recorded_at, who=who)
-        except _STOPS_EVERYTHING:
+        except STOPS_EVERYTHING:
             raise
         except Exception as error:
             receipt = _failed(file, error)
@@ -162,15 +157,32 @@ def receive(
     return receipts
 
 
-def read_files(
-    db: SyncStockDB, files: Iterable[DropFile], settings: FileSettings | None = None
-) -> Iterator[tuple[DropFile, ParsedFile | Receipt]]:
-    """Read files without storing them; of one that fails comes what ``receive`` would answer."""
-    for file in files:
-        try:
-            yield file, _parse(db, file, file.read(), settings)
-        except Exception as error:
-            yield file, _failed(file, error)
+def rehearse(
+    db: SyncStockDB,
+    files: Iterable[DropFile],
+    *,
+    settings: FileSettings | None = None,
+    again: bool = False,
+    recorded_at: datetime | None = None,
+    told: FileTold | None = None,
+) -> list[tuple[Receipt, SyncResult | None]]:
+    """What receiving and posting these files, one after the other, would do; nothing of it is kept."""
+    failed: list[tuple[Receipt, SyncResult | None]] = []
+
+    def parsed() -> Iterator[ParsedFile]:
+        for file in files:
+            try:
+                read = _parse(db, file, file.read(), settings)
+            except Exception as error:
+                failed.append((_failed(file, error), None))
+                if told is not None:
+                    told(failed[-1][0], ())
+                continue
+            yield read
+            if told is not None:
+                told(Receipt(0, "rejected" if read.rejected else "read", read.name), read.notes)
+
+    return db.rehearse(parsed(), again=again, recorded_at=recorded_at) + failed
 
 
 def post(
@@ -190,7 +202,7 @@ def post(
     for delivery_id in waiting_deliveries(db.url) if delivery_ids is None else delivery_ids:
         try:
             posted = db.post_received([delivery_id], recorded_at=recorded_at, who=who)
-        except _STOPS_EVERYTHING:
+        except STOPS_EVERYTHING:
             raise
         except Exception as error:
             failures.append(Failure(f"delivery {delivery_id}", error))
@@ -209,92 +221,7 @@ def waiting_of(receipts: Iterable[Receipt]) -> list[int]:
 
     Also those that were received before: a run that was killed may not have come to posting them.
     """
-    return [
-        receipt.delivery_id for receipt in receipts if receipt.state in ("received", "already received")
-    ]
-
-
-# -- readers -----------------------------------------------------------------------------------------------------------
-
-
-def readers(db: SyncStockDB) -> dict[str, SourcePolicy]:
-    """The sources that have a reader, by name."""
-    return {name: policy for name, policy in sorted(db.policies.named().items()) if policy.reader}
-
-
-def run_readers(
-    db: SyncStockDB,
-    *,
-    dry_run: bool = False,
-    who: str | None = None,
-    told: Callable[[ReaderReport], None] | None = None,
-) -> list[ReaderReport]:
-    """Ask each configured reader for what is new; each thing it yields is one delivery.
-
-    A reader is called with the instant from which to read (None: everything) and yields ``Evidence`` or lists of
-    records, whose source is its own. What it yielded before it failed is kept: reading from there again is safe,
-    because whatever is read twice is recognised (law L5).
-    """
-    reports = []
-    for source, policy in readers(db).items():
-        results: list[SyncResult] = []
-        failure = None
-        try:
-            assert policy.reader is not None
-            for given in resolve_callable(policy.reader)(read_from(db, source)):
-                evidence = _evidence_of(source, given)
-                results.append(
-                    deliver_records(
-                        db.url,
-                        evidence,
-                        db.policies,
-                        note=f"{source}: {policy.reader}",
-                        default_location=DEFAULT_LOCATION,
-                        dry_run=dry_run,
-                        who=who,
-                    )
-                )
-        except _STOPS_EVERYTHING:
-            raise
-        except Exception as error:
-            failure = Failure(f"the reader of {source}, {policy.reader}", error)
-        reports.append(ReaderReport(source, tuple(results), failure))
-        if told is not None:
-            told(reports[-1])
-    return reports
-
-
-def read_from(db: SyncStockDB, source: str) -> datetime | None:
-    """From which instant a source is to be read: its watermark, less the greatest lateness it ever had (law L11)."""
-    for row in db.get_watermarks():
-        if row["source_type"] == source and row["last_processed_at"] is not None:
-            return cast(datetime, row["last_processed_at"] - row["lateness"])
-    return None
-
-
-def _evidence_of(source: str, given: Any) -> Evidence:
-    if not isinstance(given, Evidence):
-        records = [
-            record if record.source is not None else replace(record, source=source)
-            for record in ([given] if hasattr(given, "source") else given)
-        ]
-        own = (PurchaseRecord, SalesRecord, POSRecord)
-        given = evidence_from_records(
-            *([record for record in records if isinstance(record, kind)] for kind in own),
-            [record for record in records if not isinstance(record, own)],
-        )
-    others = {
-        name for table in (given.movements, given.counts) for name in table["source"].unique().to_pylist()
-    } - {source}
-    if others:
-        # Else one source could speak with the trust of another.
-        raise BadInput(
-            f"The reader of {source} brought rows of {', '.join(sorted(map(repr, others)))}: its rows name {source!r} "
-            "as their source, or none."
-        )
-    if given.errors:
-        raise BadInput(f"The reader of {source} brought rows that cannot be taken:", given.errors)
-    return given
+    return [receipt.delivery_id for receipt in receipts if receipt.state in ("received", "already received")]
 
 
 # -- plumbing ----------------------------------------------------------------------------------------------------------
@@ -349,20 +276,20 @@ def _one_file(path: UPath, given: str, kind: Kind | None, source: str | None) ->
 
 def _place_of(path: UPath) -> tuple[Kind, str] | None:
     """Kind and source as the folders say them: ``<kind>/<file>``, or ``<kind>/<source>/<file>``."""
-    folders = PurePath(path.resolve().path if path.protocol in ("", "file", "local") else path.path).parts[:-1]
+    folders = PurePath(path.resolve().path if path.protocol in ("", "file", "local") else path.path).parts[
+        :-1
+    ]
     parent, above = (*reversed(folders), "", "")[:2]
     if above in _KINDS and parent in _KINDS:
         return None  # a source named like a kind, or a folder in another: it must be said
     if above in _KINDS:
-        return cast(Kind, above), parent
+        return above, parent
     if parent in _KINDS:
-        return cast(Kind, parent), DEFAULT_SOURCE[cast(Kind, parent)]
+        return parent, DEFAULT_SOURCE[parent]
     return None
 
 
 def _modified(seconds: float | None) -> datetime | None:
-    from datetime import UTC
-
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
@@ -383,13 +310,14 @@ def _failed(file: DropFile, error: Exception) -> Receipt:
     if not isinstance(error, OSError | ConfigError):
         _log.error("%s could not be received", file.name, exc_info=error)
     why = f"{type(error).__name__}: {error}"
-    expected, remedy = "a file that can be read", "Mend the cause and try again; nothing of the file was kept."
+    expected, remedy = (
+        "a file that can be read",
+        "Mend the cause and try again; nothing of the file was kept.",
+    )
     return Receipt(0, "failed", file.name, errors=(RowError(file.name, None, None, why, expected, remedy),))
 
 
-def _known_files(
-    db: SyncStockDB, files: Sequence[DropFile]
-) -> Mapping[tuple[str, str, str, bytes], Receipt]:
+def _known_files(db: SyncStockDB, files: Sequence[DropFile]) -> Mapping[tuple[str, str, str, bytes], Receipt]:
     """What was received before under the same name with the same bytes: the same delivery without a look inside.
 
     The name counts, because a count sheet's may say when it was counted. What was rejected may be good by now.
@@ -400,7 +328,9 @@ def _known_files(
             "where name = any(%s) and content_sha256 is not null order by delivery_id",
             ([file.name for file in files],),
         )
-        newest = {(name, kind, source, sha): (number, state) for number, name, kind, source, sha, state in rows}
+        newest = {
+            (name, kind, source, sha): (number, state) for number, name, kind, source, sha, state in rows
+        }
     return {
         key: Receipt(number, "rolled back" if state == "withdrawn" else "already received", key[0])
         for key, (number, state) in newest.items()

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from syncstock_dagster.stock.policy import Policies
@@ -221,17 +221,16 @@ def explain(
         LookupError: there is no such article.
     """
     values: Row = {"inventory_id": inventory_id, "location": location, "newest": newest}
-    with connect(url) as connection:
+    with connect(url) as connection, connection.transaction():
         # Reading only: the parts must add up, whatever is posted meanwhile.
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        with connection.transaction():
-            article = _article(connection, inventory_id)
-            places = _rows(connection, "explain_places", values)
-            parts = {
-                name: _by_location(connection, f"explain_{name}", values)
-                for name in ("counts", "since", "movements", "late", "restatements", "held", "conflicts")
-            }
-            waiting = _rows(connection, "explain_quarantine", values | {"sku": article["sku"]})
+        connection.execute("set transaction isolation level repeatable read, read only")
+        article = _article(connection, inventory_id)
+        places = _rows(connection, "explain_places", values)
+        parts = {
+            name: _by_location(connection, f"explain_{name}", values)
+            for name in ("counts", "since", "movements", "late", "restatements", "held", "conflicts")
+        }
+        waiting = _rows(connection, "explain_quarantine", values | {"sku": article["sku"]})
     return Explanation(
         **article,
         places=tuple(_place(row, parts, policies) for row in places),

@@ -42,8 +42,6 @@ _HOLLOW_FORMULA = re.compile(
     + rb"(?:<(?P=p)v\s*/>|<(?P=p)v>(?P<value>0?)</(?P=p)v>)?\s*</(?P=p)c>"
 )
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _ODS_KIND = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}value-type"
@@ -107,9 +105,10 @@ def look_inside(content: bytes) -> Marks | None:
 
 def _look_into_xlsx(archive: zipfile.ZipFile) -> Marks:
     workbook = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
-    properties = workbook.find(f"{_MAIN}workbookPr")
+    # By local name: a workbook saved as "Strict Open XML" has other namespaces.
+    properties = workbook.find("{*}workbookPr")
     is_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-    calculation = workbook.find(f"{_MAIN}calcPr")
+    calculation = workbook.find("{*}calcPr")
     # Set by programs that write formulas but cannot calculate them; Excel removes it when it saves.
     uncalculated = calculation is not None and calculation.get("fullCalcOnLoad") in ("1", "true")
     marks = Marks(serial_epoch=date(1904, 1, 1) if is_1904 else date(1899, 12, 30))
@@ -124,8 +123,9 @@ def _sheet_parts(archive: zipfile.ZipFile, workbook: ElementTree.Element) -> Ite
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
     targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
     parts = set(archive.namelist())
-    for sheet in workbook.iter(f"{_MAIN}sheet"):
-        target = targets.get(sheet.get(_RELATION), "")
+    for sheet in workbook.findall("{*}sheets/{*}sheet"):
+        identifier = next((value for name, value in sheet.items() if name.endswith("}id")), None)
+        target = targets.get(identifier, "")
         part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
         if part in parts:
             yield sheet.get("name", ""), part

@@ -105,6 +105,8 @@ def test_links_that_lead_out_of_the_folder_are_left_out(tmp_path):
     (drop / "sales").mkdir(parents=True)
     (drop / "sales" / "link.csv").symlink_to(outside)
     (drop / "sales" / "up").symlink_to(tmp_path)
+    (drop / "sales" / "circle").symlink_to(drop)
+    (drop / "sales" / "gone.csv").symlink_to(drop / "nowhere.csv")
     (drop / "sales" / "real.csv").write_bytes(b"x")
     (drop / "sales" / "inside.csv").symlink_to(drop / "sales" / "real.csv")
     assert [file.name for file in list_drop(drop)] == ["sales/inside.csv", "sales/real.csv"]

@@ -6,7 +6,7 @@ and strategies for records. What does not: what must follow from the evidence (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -51,9 +51,6 @@ POLICIES = Policies(
     }
 )
 
-DOCUMENTS_WITH_LINES = ("D-1", " D-1", "Ünïçøde ☃ '\"\\", "x" * 300)
-DOCUMENTS_WITHOUT_LINES = ("U-1", "u-1", "U'); --")
-LINES = ("1", "01", "1 ")
 KEYS = ("monday", "Monday", "key'; --" + "k" * 200)
 
 
@@ -75,13 +72,18 @@ def location_rows(zones: dict[str, str]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Theatre:
-    """A few days on which a clock is changed somewhere, and the instants on them that matter."""
+    """A few days on which a clock is changed somewhere, the instants on them that matter, and who plays there."""
 
     name: str
     days: tuple[date, ...]
     instants: tuple[datetime, ...]
     first: date
     last: date
+    articles: tuple[int, ...] = ARTICLES
+    locations: tuple[str | None, ...] = (None, *LOCATIONS)
+    #: ``ref`` and ``line``; with a line or without one, never both ways in one document.
+    documents: tuple[tuple[str, str | None], ...] = ()
+    sources: tuple[str | None, ...] = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """How a failing example names it."""
@@ -123,7 +125,33 @@ THEATRES = (
     ),
 )
 
-articles = st.sampled_from(ARTICLES)
+#: ``ref`` and ``line``; with a line or without one, never both ways in one document.
+DOCUMENTS = (
+    *((ref, line) for ref in ("D-1", " D-1", "Ünïçøde ☃ '\"\\", "x" * 300) for line in ("1", "01", "1 ")),
+    *((ref, None) for ref in ("U-1", "u-1", "U'); --")),
+)
+SOURCES = (None, SOURCE_HOSTILE, SOURCE_AT_DAYS_END, SOURCE_RESTATING)
+
+
+def _few(of: tuple[Any, ...], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    """A few of many, so that what is drawn from them meets."""
+    return st.lists(st.sampled_from(of), min_size=1, max_size=most, unique=True).map(tuple)
+
+
+@st.composite
+def theatres(draw: st.DrawFn) -> Theatre:
+    """One of the theatres with a small cast: few articles, places, documents and instants."""
+    theatre = draw(st.sampled_from(THEATRES))
+    return replace(
+        theatre,
+        instants=tuple(sorted(draw(_few(theatre.instants, 6)))),
+        articles=draw(_few(ARTICLES, 2)),
+        locations=draw(_few((None, *LOCATIONS), 2)),
+        documents=draw(_few(DOCUMENTS, 3)),
+        sources=draw(_few(SOURCES, 2)),
+    )
+
+
 quantities = st.one_of(
     st.integers(-12, 130),
     st.integers(-3000, 3000).map(lambda n: Decimal(n) / 1000),
@@ -133,16 +161,11 @@ quantities = st.one_of(
 )
 #: Mostly around the limits of the gate, so that counts are applied, listed and held about equally often.
 counted_quantities = st.one_of(st.integers(-15, 150), st.sampled_from([9, 10, 11, 99, 100, 101]), quantities)
-known_locations = st.sampled_from([None, *LOCATIONS])
-locations = st.one_of(known_locations, known_locations, known_locations, st.just(UNKNOWN_LOCATION))
 
 
-@st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """``ref`` and ``line`` of a movement: with a line, or without one; never both ways in one document."""
-    if draw(st.booleans()):
-        return {"ref": draw(st.sampled_from(DOCUMENTS_WITH_LINES)), "line": draw(st.sampled_from(LINES))}
-    return {"ref": draw(st.sampled_from(DOCUMENTS_WITHOUT_LINES)), "line": None}
+def locations(theatre: Theatre) -> st.SearchStrategy[str | None]:
+    """Mostly a place of the theatre, sometimes the one that nobody has announced."""
+    return st.sampled_from([*theatre.locations] * 3 + [UNKNOWN_LOCATION])
 
 
 @st.composite
@@ -150,18 +173,20 @@ def movements(draw: st.DrawFn, theatre: Theatre) -> PurchaseRecord | SalesRecord
     """A line of a document, at an instant or known by its day; or a contribution to a day's total."""
     kind = draw(st.sampled_from([PurchaseRecord, SalesRecord, MovementRecord]))
     fields: dict[str, Any] = {
-        "inventory_id": draw(articles),
+        "inventory_id": draw(st.sampled_from(theatre.articles)),
         "qty": draw(quantities),
-        "location": draw(locations),
-        "source": draw(st.sampled_from([None, None, SOURCE_HOSTILE, SOURCE_AT_DAYS_END, SOURCE_RESTATING])),
+        "location": draw(locations(theatre)),
+        "source": draw(st.sampled_from(theatre.sources)),
     }
-    shape = draw(st.sampled_from(["instant", "instant", "day of document", "day total"]))
-    if shape == "instant":
-        fields |= {"at": draw(st.sampled_from(theatre.instants)), **draw(documents())}
-    elif shape == "day of document":
-        fields |= {"day": draw(st.sampled_from(theatre.days)), **draw(documents())}
-    else:
+    shape = draw(st.sampled_from(["instant", "instant", "instant", "day of document", "day total"]))
+    if shape == "day total":
         fields |= {"day": draw(st.sampled_from(theatre.days))}
+    else:
+        fields["ref"], fields["line"] = draw(st.sampled_from(theatre.documents))
+        if shape == "instant":
+            fields["at"] = draw(st.sampled_from(theatre.instants))
+        else:
+            fields["day"] = draw(st.sampled_from(theatre.days))
     if kind is MovementRecord:
         fields["reason"] = draw(st.sampled_from([None, "damage", "d'amage; --"]))
     return kind(**fields)
@@ -170,17 +195,20 @@ def movements(draw: st.DrawFn, theatre: Theatre) -> PurchaseRecord | SalesRecord
 @st.composite
 def transfers(draw: st.DrawFn, theatre: Theatre) -> TransferRecord:
     """Goods on their way, at once or for a while."""
-    start, end = draw(st.lists(st.sampled_from([None, *LOCATIONS]), min_size=2, max_size=2, unique=True))
+    start = draw(st.sampled_from(theatre.locations))
+    end = draw(st.sampled_from([place for place in (None, *LOCATIONS) if place != start]))
     at = draw(st.sampled_from(theatre.instants))
     later = [instant for instant in theatre.instants if instant >= at]
+    ref, line = draw(st.sampled_from(theatre.documents))
     return TransferRecord(
-        inventory_id=draw(articles),
+        inventory_id=draw(st.sampled_from(theatre.articles)),
         qty=draw(quantities),
         at=at,
         from_location=start,
         to_location=end,
         arrives_at=draw(st.one_of(st.none(), st.sampled_from(later))),
-        **draw(documents()),
+        ref=ref,
+        line=line,
     )
 
 
@@ -195,10 +223,10 @@ def counts(draw: st.DrawFn, theatre: Theatre, sources: tuple[str | None, ...] = 
             "room": draw(st.sampled_from([None, "cellar", "shop'"])),
         }
     return POSRecord(
-        inventory_id=draw(articles),
+        inventory_id=draw(st.sampled_from(theatre.articles)),
         stock_count=draw(counted_quantities),
         counted_at=draw(st.sampled_from(theatre.instants)),
-        location=draw(locations),
+        location=draw(locations(theatre)),
         source=source,
         **fields,
     )
@@ -207,7 +235,7 @@ def counts(draw: st.DrawFn, theatre: Theatre, sources: tuple[str | None, ...] = 
 @st.composite
 def deliveries(draw: st.DrawFn, theatre: Theatre) -> dict[str, list[Any]]:
     """The arguments of one sync."""
-    moved = draw(st.lists(movements(theatre), max_size=4))
+    moved = draw(st.lists(movements(theatre), max_size=5))
     return {
         "purchases": [r for r in moved if isinstance(r, PurchaseRecord)],
         "sales": [r for r in moved if isinstance(r, SalesRecord)],

@@ -216,7 +216,7 @@ class StockMachine(RuleBasedStateMachine):
         self.rollbacks: dict[int, str] = {}
         self.open_conflicts: dict[int, tuple[Any, Moved, Moved]] = {}
 
-    @initialize(theatre=st.sampled_from(some.THEATRES))
+    @initialize(theatre=some.theatres())
     def begin(self, theatre: some.Theatre) -> None:
         """Choose the days on which it plays."""
         self.theatre = theatre
@@ -421,7 +421,7 @@ def histories(draw: st.DrawFn) -> tuple[some.Theatre, list[dict[str, list[Any]]]
     Two kinds of rows mean something else in another cut, by definition, and occur once each: the total of a day
     (summed within a delivery, restated by the next) and lines without a number (numbered within a delivery).
     """
-    theatre = draw(st.sampled_from(some.THEATRES))
+    theatre = draw(some.theatres())
     seen: set[Any] = set()
     deliveries = []
     for _ in range(draw(st.integers(2, 6))):

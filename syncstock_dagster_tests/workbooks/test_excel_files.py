@@ -93,6 +93,36 @@ def test_a_wide_but_short_sheet_is_read():
     assert len(parse(workbook({"S": ROWS}, stray)).evidence.movements) == 2
 
 
+def test_a_strict_workbook_hides_neither_errors_nor_far_cells():
+    def spoil(book, pages):
+        pages["S"].write_formula(1, 1, "=1/0", None, "#DIV/0!")
+
+    def stray(book, pages):
+        pages["S"].write(1_048_575, 16_383, "x")
+
+    (error,) = parse(strict(workbook({"S": ROWS}, spoil)), bad_rows="reject_rows").errors
+    assert (error.row, error.found) == (2, "#DIV/0!")
+    (error,) = parse(strict(workbook({"S": ROWS}, stray))).errors
+    assert "column 16384" in error.found
+
+
+def strict(content):
+    """The workbook with the namespaces of ISO 29500 Strict."""
+    for part in ("xl/workbook.xml", SHEET, "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml"):
+        for old, new in (
+            (
+                b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+                b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+            ),
+            (
+                b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+                b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+            ),
+        ):
+            content = with_part(content, part, lambda xml, old=old, new=new: xml.replace(old, new))
+    return content
+
+
 def test_an_error_cell_without_an_address_is_refused():
     def spoil(book, pages):
         pages["S"].write_formula(1, 1, "=1/0", None, "#DIV/0!")

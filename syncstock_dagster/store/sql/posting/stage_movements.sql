@@ -51,7 +51,7 @@ quarantined as (
     on coalesce(r.delivery_id, %(delivery_id)s) = p.delivery_id and r.position = p.position
   join resolved as v
     on v.delivery_id = p.delivery_id and v.position = p.position and v.leg = r.leg),
-accepted as (
+accepted as not materialized (
   select *
   from resolved as r
   where r.problem is null

@@ -104,6 +104,5 @@ create temp table run_entries (
 ) on commit delete rows;
 
 create temp table run_day_deltas (
-  inventory_id bigint, location_id int, day date, delta numeric,
-  primary key (inventory_id, location_id, day)
+  inventory_id bigint, location_id int, day date, delta numeric
 ) on commit delete rows;

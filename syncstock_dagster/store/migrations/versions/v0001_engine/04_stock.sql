@@ -17,7 +17,7 @@ create table ledger_entries (
   delta numeric not null,
   reason text not null,
   primary key (inventory_id, location_id, effective_at, entry_id)
-    include (delta, entry_type, events, recorded_at)
+    include (delta)
 );
 
 create index ledger_entries_recorded on ledger_entries using brin (recorded_at);
