@@ -11,7 +11,7 @@ stops everything: the next ones would fail as well.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -136,13 +136,13 @@ def receive(
     told: FileTold | None = None,
 ) -> list[Receipt]:
     """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored."""
-    known = _known_files(db, files) if skip_known else {}
+    known = received_before(db, files) if skip_known else {}
     receipts = []
     for file in files:
         notes: tuple[str, ...] = ()
         try:
             content = file.read()
-            receipt = known.get((file.name, file.kind, file.source, sha256(content).digest()))
+            receipt = known.get(key_of(file, content))
             if receipt is None:
                 parsed = _parse(db, file, content, settings)
                 notes = parsed.notes
@@ -155,6 +155,36 @@ def receive(
         if told is not None:
             told(receipt, notes)
     return receipts
+
+
+#: What a file is without a look inside: name, kind, source and SHA-256.
+FileKey = tuple[str, str, str, bytes]
+
+
+def key_of(file: DropFile, content: bytes) -> FileKey:
+    """Under which a file is found among those that were received before."""
+    return file.name, file.kind, file.source, sha256(content).digest()
+
+
+def received_before(db: SyncStockDB, files: Sequence[DropFile]) -> dict[FileKey, Receipt]:
+    """Files that were received under the same name with the same bytes: the same delivery, without a look inside.
+
+    The name counts, because a count sheet's may say when it was counted. What was rejected may be good by now.
+    """
+    with connect(db.url) as connection:
+        rows = connection.execute(
+            "select delivery_id, name, kind, source, content_sha256, state::text from deliveries "
+            "where name = any(%s) and content_sha256 is not null order by delivery_id",
+            ([file.name for file in files],),
+        )
+        newest = {
+            (name, kind, source, sha): (number, state) for number, name, kind, source, sha, state in rows
+        }
+    return {
+        key: Receipt(number, "rolled back" if state == "withdrawn" else "already received", key[0])
+        for key, (number, state) in newest.items()
+        if state != "rejected"
+    }
 
 
 def rehearse(
@@ -315,24 +345,3 @@ def _failed(file: DropFile, error: Exception) -> Receipt:
         "Mend the cause and try again; nothing of the file was kept.",
     )
     return Receipt(0, "failed", file.name, errors=(RowError(file.name, None, None, why, expected, remedy),))
-
-
-def _known_files(db: SyncStockDB, files: Sequence[DropFile]) -> Mapping[tuple[str, str, str, bytes], Receipt]:
-    """What was received before under the same name with the same bytes: the same delivery without a look inside.
-
-    The name counts, because a count sheet's may say when it was counted. What was rejected may be good by now.
-    """
-    with connect(db.url) as connection:
-        rows = connection.execute(
-            "select delivery_id, name, kind, source, content_sha256, state::text from deliveries "
-            "where name = any(%s) and content_sha256 is not null order by delivery_id",
-            ([file.name for file in files],),
-        )
-        newest = {
-            (name, kind, source, sha): (number, state) for number, name, kind, source, sha, state in rows
-        }
-    return {
-        key: Receipt(number, "rolled back" if state == "withdrawn" else "already received", key[0])
-        for key, (number, state) in newest.items()
-        if state != "rejected"
-    }

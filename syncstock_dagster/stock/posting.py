@@ -52,6 +52,7 @@ class Posting:
             "delivery_id": None,
         }
         self._source_policies: dict[str, SourcePolicy] = {}
+        self._has_sources = False
         self._has_advisory = False
         #: Rows that the last insert into a table of the run wrote, by statement.
         self._rows: dict[str, int] = {}
@@ -88,8 +89,7 @@ class Posting:
     def take_identities(self, find: str, change: str, **values: Any) -> None:
         """Evidence that leaves or enters force: ``find`` names the identities, ``change`` alters their rows."""
         self._values |= values
-        if not self._source_policies:
-            self._load_sources()
+        self._load_sources()
         with self._stage("settle"):
             self._do(find)
             self._settle(lambda: self._do(change))
@@ -119,8 +119,7 @@ class Posting:
     def take_counts(self, find: str, change: str, **values: Any) -> Callable[[], None]:
         """Counts that leave or enter force: ``find`` names their instants; ``finish`` takes what is returned."""
         self._values |= values
-        if not self._source_policies:
-            self._load_sources()
+        self._load_sources()
         self._do(find)
         return lambda: self._do(change)
 
@@ -174,6 +173,9 @@ class Posting:
         self._analyze("run_movements", "run_counts")
 
     def _load_sources(self) -> None:
+        if self._has_sources:
+            return
+        self._has_sources = True
         names = [row[0] for row in self._connection.execute(statement("posting/known_sources"))]
         rows = []
         for name in names:

@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 
 #: A run's own tables stay in memory (temp_buffers is taken as needed), and so do its sorts.
 _OPTIONS = (
-    "-c search_path=syncstock,public -c timezone=UTC -c jit=off -c temp_buffers=256MB -c work_mem=128MB"
+    "-c search_path=syncstock,public -c timezone=UTC -c jit=off -c temp_buffers=32MB -c work_mem=128MB"
 )
 _local = threading.local()
 _inherited: list[dict[str, Any]] = []

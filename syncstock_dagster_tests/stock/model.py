@@ -496,7 +496,7 @@ class Model:
         allowed = max(TIERS.index(as_tier.get(decision, decision)) for decision in decided)
         if TIERS.index(tier(variance)) > allowed:
             return "flagged"
-        return {"held": "applied"}.get(tier(variance), tier(variance))
+        return "applied" if tier(variance) == "applied" else "review"
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,18 @@ points as (
   select p.inventory_id, p.location_id, p.counted_at, p.quantity, p.variance, p.count_id
   from run_count_keys as k
   join count_points as p using (inventory_id, location_id, counted_at)
-  where p.recorded_to = 'infinity')
+  where p.recorded_to = 'infinity'),
+-- The same quantity by another count: the point stays as it is known.
+renamed as (
+  update count_points as p
+  set count_id = w.count_id
+  from winners as w
+  where (p.inventory_id, p.location_id, p.counted_at) = (w.inventory_id, w.location_id, w.counted_at)
+    and p.recorded_to = 'infinity' and p.quantity = w.quantity and p.count_id <> w.count_id)
 insert into run_count_changes
   (inventory_id, location_id, counted_at, old_quantity, old_variance, new_quantity, count_id, gap)
 select inventory_id, location_id, counted_at, p.quantity, p.variance, w.quantity, w.count_id,
        w.quantity - p.quantity
 from winners as w
 full join points as p using (inventory_id, location_id, counted_at)
-where w.quantity is distinct from p.quantity or w.count_id is distinct from p.count_id
+where w.quantity is distinct from p.quantity

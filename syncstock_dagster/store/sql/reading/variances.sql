@@ -20,7 +20,7 @@ in_force as (
          p.count_id, p.is_opening
   from points as p),
 verdicts as (
-  select distinct on (x.count_id) x.count_id, x.decision, x.tier
+  select distinct on (x.count_id) x.count_id, x.decision, x.tier, x.decided_by
   from decisions as x, stamp as k
   where x.decided_at <= k.known_at
   order by x.count_id, x.decision_id desc),
@@ -52,7 +52,7 @@ together as (
   from undecided)
 select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, t.variance,
        case
-         when t.status <> 'applied' or v.tier is null then t.status
+         when t.status <> 'applied' or v.tier is null or v.decided_by <> 'gate' then t.status
          when abs(t.variance) > g.hold_above and v.tier in ('opening', 'tolerance', 'review') then 'flagged'
          when abs(t.variance) >= g.review_from then 'review'
          else t.status end as status,

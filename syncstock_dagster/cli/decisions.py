@@ -1,0 +1,147 @@
+"""What waits for a person, and the decisions: counts, conflicts, quarantine, rollback, closing days.
+
+Define a command here when a person decides something that stays on record. Keep out what the gate decides alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from syncstock_dagster.cli import options, output
+from syncstock_dagster.cli.errors import NEEDS_PERSON
+from syncstock_dagster.cli.session import day, open_db, zones
+
+app = typer.Typer()
+
+CountIds = Annotated[
+    list[int], typer.Argument(metavar="ID", help="Count ids, from `syncstock counts --held`.")
+]
+
+
+@app.command()
+def approve(
+    count_ids: CountIds,
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Apply held counts."""
+    _end(open_db().approve(count_ids, reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def reject(
+    count_ids: CountIds,
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Reject held counts for good."""
+    _end(open_db().reject(count_ids, reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def conflicts(
+    every: Annotated[bool, typer.Option("--all", help="Also those that are resolved or obsolete.")] = False,
+    limit: options.Limit = 100,
+    as_json: options.AsJson = False,
+) -> None:
+    """Evidence that contradicts other evidence.
+
+    What was received first is in force until `resolve`.
+    """
+    db = open_db()
+    rows = output.records(db.conflicts(open_only=not every))
+    for row in rows:
+        row["in_force"], row["instead"] = differing(row["local_value"], row["remote_value"])
+    wanted = output.columns(
+        "conflict_id", "kind", "status", "sku", "location", "source", "document", "line", "in_force", "instead",
+        numbers=("conflict_id",),
+    )  # fmt: skip
+    if as_json:
+        for row in rows:
+            del row["in_force"], row["instead"]
+    output.show(rows, wanted, as_json=as_json, limit=limit, nothing="No conflict is open.", zones=zones(db))
+
+
+@app.command()
+def resolve(
+    conflict_id: Annotated[int, typer.Argument(metavar="ID", help="From `syncstock conflicts`.")],
+    keep: Annotated[Literal["new", "old"], typer.Option("--keep", help="Which content is to be in force.")],
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Choose which side of a conflict is in force."""
+    _end(open_db().resolve(conflict_id, keep=keep, reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def quarantine(limit: options.Limit = 100, as_json: options.AsJson = False) -> None:
+    """Evidence that waits to be understood.
+
+    Its article or location is not known, or its date is in the future.
+
+    Enter the article (`products set`) or the location (`locations set`), and it is posted as it was received.
+    """
+    rows = output.records(open_db().quarantine())
+    wanted = output.columns(
+        "quarantine_id", "reason", "kind", "source", "sku", "location", "delivery", "position", "not_before",
+        numbers=("quarantine_id", "position"),
+    )  # fmt: skip
+    output.show(rows, wanted, as_json=as_json, limit=limit, nothing="Nothing is in quarantine.")
+
+
+@app.command()
+def rollback(
+    operation: Annotated[str, typer.Argument(metavar="UUID", help="From `syncstock operations`.")],
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Withdraw what an operation brought.
+
+    Of a rollback: give back what it withdrew.
+    """
+    _end(open_db().rollback(operation, reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def close(
+    last_day: Annotated[str, typer.Argument(metavar="DAY", help="The last day to publish, as 2026-03-01.")],
+    location: Annotated[
+        list[str] | None, typer.Option("--location", help="Only this location; can be given again.")
+    ] = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Publish all days up to a day.
+
+    Whatever changes them later is logged as a restatement.
+    """
+    _end(open_db().close_day(day("DAY", last_day), location or None, dry_run=dry_run), as_json)
+
+
+def differing(local: Any, remote: Any) -> tuple[str, str]:
+    """What two contents do not have in common, each in words."""
+    ours, theirs = (_flat(value) for value in (local, remote))
+    names = [name for name in dict.fromkeys([*ours, *theirs]) if ours.get(name) != theirs.get(name)]
+    told = [", ".join(f"{name} {side[name]}" for name in names if name in side) for side in (ours, theirs)]
+    return told[0], told[1]
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """A content as one dict: the second leg of a transfer has its own names."""
+    if not isinstance(value, list):
+        return dict(value or {})
+    flat: dict[str, Any] = {}
+    for number, leg in enumerate(value):
+        flat |= {name if number == 0 else f"{name} ({number + 1})": part for name, part in leg.items()}
+    return flat
+
+
+def _end(result: Any, as_json: bool) -> None:
+    output.print_result(result, as_json=as_json)
+    raise typer.Exit(NEEDS_PERSON if result.needs_person else 0)
