@@ -14,6 +14,7 @@ import pyarrow.csv
 
 from syncstock_dagster_tests.real_year import (
     LOCATION,
+    WEEKS,
     RealYear,
     make_counts,
     read_year,
@@ -36,15 +37,15 @@ def year_rows() -> tuple[pd.DataFrame, str]:
     ), "SYNCSTOCK_REAL_DATA is not set: a made-up year of the same size, from a seed"
 
 
-def write_files(folder: Path, *, weekly: bool) -> tuple[RealYear, str]:
-    """The year as files of movements and counts: one a kind, or one a week and kind."""
+def write_files(folder: Path, *, weeks: int) -> tuple[RealYear, str]:
+    """The year as files of movements and counts, each of so many weeks."""
     rows, origin = year_rows()
-    return write_year(rows, folder, seed=_SEED, weekly=weekly), origin
+    return write_year(rows, folder, seed=_SEED, weeks=weeks), origin
 
 
 def write_part(rows: pd.DataFrame, counts: pd.DataFrame, folder: Path) -> RealYear:
     """Some rows and counts of the year as one file a kind."""
-    return write_year(rows, folder, seed=_SEED, weekly=False, counts=counts)
+    return write_year(rows, folder, seed=_SEED, weeks=WEEKS, counts=counts)
 
 
 def write_bare_rows(path: Path) -> int:
@@ -108,7 +109,7 @@ def synthetic_year(seed: int) -> pd.DataFrame:
     kinds = kind[of]
     quantity = np.where(kinds == "return", -quantity, quantity)
     effect = np.where(kinds == "adjustment", quantity * rng.choice([-1, 1], _ROWS), -quantity)
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "InvoiceNo": np.char.add(np.where(kinds == "return", "C", ""), (536_000 + of).astype(str)),
             "StockCode": np.char.zfill((article + 10_000).astype(str), 6),
@@ -120,6 +121,3 @@ def synthetic_year(seed: int) -> pd.DataFrame:
             "effect": effect,
         }
     )
-    midnight = rows["InvoiceDate"].dt.normalize()
-    rows["week"] = midnight - pd.to_timedelta(midnight.dt.day_of_week, unit="D")
-    return rows

@@ -12,7 +12,7 @@ from benchmarks.database import bare_copy, fresh_database, median
 from benchmarks.loading import load_year
 from benchmarks.measure import Report, in_own_process, timed
 from benchmarks.naive import Upload, load_row_by_row, load_with_pandas, wrong_when_applied_at_upload
-from syncstock_dagster_tests.real_year import make_counts
+from syncstock_dagster_tests.real_year import WEEKS, make_counts
 
 #: Rows for the ways that would take minutes or hours with all of them; their time is scaled to all.
 SOME = 20_000
@@ -34,7 +34,7 @@ def run(*, full: bool) -> Report:
         everything = write_bare_rows(bare)
         copy = median(bare_copy(url, bare))
         _add(report, "COPY into a bare table", everything, copy, everything, copy)
-        year, _ = write_files(Path(folder, "year"), weekly=False)
+        year, _ = write_files(Path(folder, "year"), weeks=WEEKS)
         seconds = in_own_process(load_year, url, year).seconds
         _add(report, "SyncStock, the whole year", everything, seconds, everything, copy)
         with fresh_database() as another:

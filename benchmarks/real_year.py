@@ -9,6 +9,7 @@ from benchmarks.data import write_bare_rows, write_files
 from benchmarks.database import bare_copy, fresh_database, median
 from benchmarks.loading import Loaded, load_year
 from benchmarks.measure import Figure, Report, in_own_process
+from syncstock_dagster_tests.real_year import WEEKS
 
 LIMIT, AIM = 20.0, 10.0
 MEMORY_LIMIT_MB = 1024.0
@@ -18,7 +19,7 @@ def run(*, full: bool) -> Report:
     """One file a kind, which is how a year is loaded at once."""
     del full
     report, loaded, copy = _measure(
-        "real_year", "the year, one file a kind, from files to snapshots", weekly=False
+        "real_year", "the year, one file a kind, from files to snapshots", weeks=WEEKS
     )
     report.figures.append(
         Figure("time against one COPY of the same rows", loaded.seconds / copy, "x", LIMIT, AIM)
@@ -33,7 +34,7 @@ def run_weekly(*, full: bool) -> Report:
     """The same year as it comes in life, some 160 deliveries; for the cost of a delivery, without a promise."""
     del full
     report, loaded, copy = _measure(
-        "weekly_year", "the year as weekly files, each posted on its own", weekly=True
+        "weekly_year", "the year as weekly files, each posted on its own", weeks=1
     )
     files = report.facts["files"]
     report.facts["against one COPY of the same rows"] = f"{loaded.seconds / copy:.1f}x"
@@ -41,12 +42,12 @@ def run_weekly(*, full: bool) -> Report:
     return report
 
 
-def _measure(name: str, what: str, *, weekly: bool) -> tuple[Report, Loaded, float]:
+def _measure(name: str, what: str, *, weeks: int) -> tuple[Report, Loaded, float]:
     report = Report(name, what)
     with TemporaryDirectory() as folder, fresh_database() as url:
         bare = Path(folder, "bare.csv")
         # Made in other processes, so that their memory is not taken for the loader's.
-        year, origin = in_own_process(_write, Path(folder, "year"), weekly)
+        year, origin = in_own_process(_write, Path(folder, "year"), weeks)
         rows = in_own_process(write_bare_rows, bare)
         # Some before and some after: what else the machine does meanwhile shows in both.
         copies = bare_copy(url, bare, times=3)
@@ -67,5 +68,5 @@ def _measure(name: str, what: str, *, weekly: bool) -> tuple[Report, Loaded, flo
     return report, loaded, median(copies)
 
 
-def _write(folder: Path, weekly: bool) -> tuple:
-    return write_files(folder, weekly=weekly)
+def _write(folder: Path, weeks: int) -> tuple:
+    return write_files(folder, weeks=weeks)

@@ -14,6 +14,7 @@ from benchmarks.loading import load_year
 from benchmarks.measure import Figure, Report, in_own_process, timed
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.store.connection import libpq_url
+from syncstock_dagster_tests.real_year import WEEKS
 
 LAST_DAY = date(2011, 12, 9)
 
@@ -36,7 +37,7 @@ def run(*, full: bool) -> Report:
     del full
     report = Report("snapshots", "closing balances of every article and day of the year")
     with TemporaryDirectory() as folder, fresh_database() as url:
-        year, origin = write_files(Path(folder, "year"), weekly=False)
+        year, origin = write_files(Path(folder, "year"), weeks=WEEKS)
         loaded = in_own_process(load_year, url, year)
         with psycopg.connect(libpq_url(url)) as connection:
             needless = connection.execute(_NEEDLESS).fetchone()

@@ -62,11 +62,12 @@ class YearFile:
 
 @dataclass(frozen=True, slots=True)
 class RealYear:
-    """The folder, its files in the order of delivery, and when what happened in a week was delivered."""
+    """The folder, its files in the order of delivery, and when what happened in a span of weeks was delivered."""
 
     folder: Path
     files: tuple[YearFile, ...]
-    sales_delivered: dict[date, datetime]  # by the Monday of the week
+    weeks: int  # in one file
+    sales_delivered: dict[date, datetime]  # by the Monday with which the span begins
     adjustments_delivered: dict[date, datetime]
 
 
@@ -79,13 +80,13 @@ def real_data() -> Path | None:
     return path if path.exists() else None
 
 
-def write_real_year(source: Path, folder: Path, *, seed: int = 11) -> RealYear:
-    """Write the year as weekly files of sales and of adjustments, openings and weekly counts."""
-    return write_year(read_year(source), folder, seed=seed)
+def write_real_year(source: Path, folder: Path, *, seed: int = 11, weeks: int = 1) -> RealYear:
+    """Write the year as files of sales, adjustments and counts, each of so many weeks."""
+    return write_year(read_year(source), folder, seed=seed, weeks=weeks)
 
 
 def read_year(source: Path) -> pd.DataFrame:
-    """The rows with ``kind`` told, ``effect`` on the stock, and ``week`` (its Monday)."""
+    """The rows with ``kind`` told and the ``effect`` on the stock."""
     text = pa.csv.ConvertOptions(
         column_types={"InvoiceNo": pa.string(), "StockCode": pa.string(), "UnitPrice": pa.string()},
         strings_can_be_null=False,
@@ -100,38 +101,36 @@ def read_year(source: Path) -> pd.DataFrame:
     adjusted = ~returned & alone & rows["UnitPrice"].isin(_FREE) & ~own_name
     rows["kind"] = np.select([adjusted, returned], ["adjustment", "return"], "sale")
     rows["effect"] = np.where(adjusted, rows["Quantity"], -rows["Quantity"])
-    rows["week"] = _monday(rows["InvoiceDate"])
     return rows
 
 
 def write_year(
-    rows: pd.DataFrame, folder: Path, *, seed: int, weekly: bool = True, counts: pd.DataFrame | None = None
+    rows: pd.DataFrame, folder: Path, *, seed: int, weeks: int = 1, counts: pd.DataFrame | None = None
 ) -> RealYear:
-    """Write rows as ``read_year`` gives them, a file a week or one file for the year; counts are made from them."""
-    if not weekly:
-        rows = rows.assign(week=pd.Timestamp(FIRST_MONDAY))
+    """Write rows as ``read_year`` gives them; counts are made from them unless they are given."""
     rng = np.random.default_rng(seed)
-    # A week's sales come on the Monday after it, one week in six some days later; the list of adjustments
+    spans = -(-WEEKS // weeks)
+    # Sales come on the Monday after their span, one file in six some days later; the list of adjustments
     # takes its time; a count sheet lies up to five days before somebody sends it.
-    sales = _deliveries(7, 6, np.where(rng.random(WEEKS) < 1 / 6, rng.integers(2, 11, WEEKS), 0))
-    adjustments = _deliveries(7, 7, rng.integers(0, 25, WEEKS))
-    counted = _deliveries(6, 20, rng.integers(0, 6, WEEKS))
-    files = [_write_products(rows, folder)]
-    for week, of_week in rows[rows["kind"] != "adjustment"].groupby("week", sort=True):
-        files.append(_write_sales(of_week, folder, week.date(), sales[week.date()]))
-    for week, of_week in rows[rows["kind"] == "adjustment"].groupby("week", sort=True):
-        files.append(_write_adjustments(of_week, folder, week.date(), adjustments[week.date()]))
+    sales = _deliveries(weeks, 0, 6, np.where(rng.random(spans) < 1 / 6, rng.integers(2, 11, spans), 0))
+    adjustments = _deliveries(weeks, 0, 7, rng.integers(0, 25, spans))
+    counted = _deliveries(weeks, -1, 20, rng.integers(0, 6, spans))
     counts = make_counts(rows, rng) if counts is None else counts
-    if not weekly:
-        counts = counts.assign(week=pd.Timestamp(FIRST_MONDAY))
-    for week, of_week in counts.groupby("week", sort=True):
-        files.append(_write_counts(of_week, folder, week.date(), counted[week.date()]))
+    rows = rows.assign(span=_span(rows["InvoiceDate"], weeks))
+    adjusted = rows["kind"] == "adjustment"
+    files = [_write_products(rows, folder)]
+    for span, part in rows[~adjusted].groupby("span", sort=True):
+        files.append(_write_sales(part, folder, span.date(), sales[span.date()]))
+    for span, part in rows[adjusted].groupby("span", sort=True):
+        files.append(_write_adjustments(part, folder, span.date(), adjustments[span.date()]))
+    for span, part in counts.groupby(_span(counts["counted_at"], weeks), sort=True):
+        files.append(_write_counts(part, folder, span.date(), counted[span.date()]))
     files.sort(key=lambda file: (file.delivered_at, file.path))
-    return RealYear(folder, tuple(files), sales, adjustments)
+    return RealYear(folder, tuple(files), weeks, sales, adjustments)
 
 
 def make_counts(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Openings of every article and the weekly counts: sku, counted_at (naive, local), counted, week."""
+    """Openings of every article and the weekly counts: sku, counted_at (naive, local), counted."""
     codes, skus = pd.factorize(rows["StockCode"], sort=True)
     minute = rows["InvoiceDate"].to_numpy("datetime64[m]").astype("int64")
     order = np.lexsort((minute, codes))
@@ -156,9 +155,7 @@ def make_counts(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         {"sku": skus[article], "counted_at": at.astype("datetime64[m]"), "counted": counted}
     )
     opened = pd.DataFrame({"sku": skus, "counted_at": np.datetime64(OPENED_AT, "m"), "counted": opening})
-    counts = pd.concat([opened, weekly.sort_values(["counted_at", "sku"])], ignore_index=True)
-    counts["week"] = _monday(counts["counted_at"])
-    return counts
+    return pd.concat([opened, weekly.sort_values(["counted_at", "sku"])], ignore_index=True)
 
 
 def _weekly_counts(
@@ -185,17 +182,18 @@ def _weekly_counts(
     return np.concatenate(article), np.concatenate(at)
 
 
-def _deliveries(days: int, hour: int, late: np.ndarray) -> dict[date, datetime]:
-    """When what happened in each week is delivered: so many days after its Monday, and so many more."""
-    mondays = [FIRST_MONDAY + timedelta(weeks=week) for week in range(WEEKS)]
-    return {
-        monday: _london(monday, days + int(more), hour) for monday, more in zip(mondays, late, strict=True)
-    }
+def _deliveries(weeks: int, days: int, hour: int, late: np.ndarray) -> dict[date, datetime]:
+    """When what happened in each span is delivered: so many days after its end, and so many more."""
+    begins = [FIRST_MONDAY + timedelta(weeks=weeks * number) for number in range(len(late))]
+    after = 7 * weeks + days
+    return {begin: _london(begin, after + int(more), hour) for begin, more in zip(begins, late, strict=True)}
 
 
-def _monday(at: pd.Series) -> pd.Series:
-    day = at.dt.normalize()
-    return day - pd.to_timedelta(day.dt.day_of_week, unit="D")
+def _span(at: pd.Series, weeks: int) -> pd.Series:
+    """The Monday with which the span of each instant begins."""
+    first = pd.Timestamp(FIRST_MONDAY)
+    length = pd.Timedelta(weeks=weeks)
+    return first + (at - first) // length * length
 
 
 def _london(monday: date, days: int, hour: int) -> datetime:
@@ -213,7 +211,7 @@ def _write_products(rows: pd.DataFrame, folder: Path) -> YearFile:
     return YearFile(path, "products", _london(FIRST_MONDAY, 1, 6), len(table))
 
 
-def _write_sales(rows: pd.DataFrame, folder: Path, week: date, delivered_at: datetime) -> YearFile:
+def _write_sales(rows: pd.DataFrame, folder: Path, begin: date, delivered_at: datetime) -> YearFile:
     table = pa.table(
         {
             "document": rows["InvoiceNo"],
@@ -225,12 +223,12 @@ def _write_sales(rows: pd.DataFrame, folder: Path, week: date, delivered_at: dat
             "unit_price": rows["UnitPrice"],
         }
     )
-    path = f"sales/{week}.csv"
+    path = f"sales/{begin}.csv"
     _write(table, folder / path)
     return YearFile(path, "sales", delivered_at, len(rows))
 
 
-def _write_adjustments(rows: pd.DataFrame, folder: Path, week: date, delivered_at: datetime) -> YearFile:
+def _write_adjustments(rows: pd.DataFrame, folder: Path, begin: date, delivered_at: datetime) -> YearFile:
     reason = rows["Description"].str.strip()
     table = pa.table(
         {
@@ -242,12 +240,12 @@ def _write_adjustments(rows: pd.DataFrame, folder: Path, week: date, delivered_a
             "reason": reason.where(reason != "", "adjustment"),
         }
     )
-    path = f"movements/{week}.csv"
+    path = f"movements/{begin}.csv"
     _write(table, folder / path)
     return YearFile(path, "movements", delivered_at, len(rows))
 
 
-def _write_counts(counts: pd.DataFrame, folder: Path, week: date, delivered_at: datetime) -> YearFile:
+def _write_counts(counts: pd.DataFrame, folder: Path, begin: date, delivered_at: datetime) -> YearFile:
     table = pa.table(
         {
             "sku": counts["sku"],
@@ -256,7 +254,7 @@ def _write_counts(counts: pd.DataFrame, folder: Path, week: date, delivered_at: 
             "counted_at": counts["counted_at"].dt.strftime("%Y-%m-%d %H:%M"),
         }
     )
-    path = f"counts/{week}.csv"
+    path = f"counts/{begin}.csv"
     _write(table, folder / path)
     return YearFile(path, "counts", delivered_at, len(counts))
 
@@ -283,7 +281,7 @@ class RightStock:
             own = own and (row["StockCode"], row["Description"]) not in names and row["InvoiceNo"][0] != "C"
             delivered = year.adjustments_delivered if own else year.sales_delivered
             effect = int(row["Quantity"]) if own else -int(row["Quantity"])
-            self._moves[row["StockCode"]].append((at, effect, delivered[_week(at)]))
+            self._moves[row["StockCode"]].append((at, effect, delivered[_begin_of_span(at, year.weeks)]))
         for file in year.files:
             if file.kind == "counts":
                 with (year.folder / file.path).open(encoding="utf-8", newline="") as stream:
@@ -316,5 +314,5 @@ def _seen(at: datetime, limit: datetime | None) -> bool:
     return limit is None or at <= limit
 
 
-def _week(at: datetime) -> date:
-    return at.date() - timedelta(days=at.weekday())
+def _begin_of_span(at: datetime, weeks: int) -> date:
+    return FIRST_MONDAY + timedelta(weeks=(at.date() - FIRST_MONDAY).days // 7 // weeks * weeks)

@@ -1,7 +1,7 @@
 """A real year, from files to stock, against the definition of stock computed a second way in plain Python.
 
-541,909 rows of a UK online shop with openings and weekly counts made from them, delivered week by week with
-plausible delays: sheets wait for days, adjustments for weeks, and the sales of one week in six are late.
+541,909 rows of a UK online shop with openings and weekly counts made from them, delivered a fortnight at a
+time with plausible delays: sheets wait for days, adjustments for weeks, and one file of sales in six is late.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ POLICIES = Policies(sources={"excel": DEFAULTS["excel"].model_copy(update={"trus
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> RealYear:
     assert SOURCE is not None
-    return write_real_year(SOURCE, tmp_path_factory.mktemp("real year"))
+    return write_real_year(SOURCE, tmp_path_factory.mktemp("real year"), weeks=2)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def product_catalog(syncstock: SyncStock) -> dg.MaterializeResult:
     from syncstock_dagster.sources.intake import receive_drop_folder
 
     db = syncstock.db()
-    receipts = receive_drop_folder(db, syncstock.folder(), kinds=("products",))
+    kinds: tuple[Kind] = ("products",)
+    receipts = receive_drop_folder(db, syncstock.folder(), kinds=kinds)
     db.post_received([receipt.delivery_id for receipt in receipts if receipt.state == "received"])
     return dg.MaterializeResult(metadata={"files": len(receipts), "dagster/row_count": len(db.products())})

@@ -63,6 +63,7 @@ def conflicts(
     if as_json:
         for row in rows:
             del row["in_force"], row["instead"]
+            row |= {side: output.exact(row[side]) for side in ("local_value", "remote_value")}
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing="No conflict is open.", zones=zones(db))
 
 

@@ -155,7 +155,7 @@ def sync(
         return
     article = find_article(db, sku)
     explanation = explain(db.url, db.policies, article.inventory_id)
-    done.end(as_json, more={"explanation": explanation.as_dict()}, then=lambda: tell(explanation))
+    done.end(as_json, more={"explanation": output.explained(explanation)}, then=lambda: tell(explanation))
 
 
 @app.command()

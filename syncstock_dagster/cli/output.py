@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from syncstock_dagster.stock.evidence import RowError
+    from syncstock_dagster.stock.explain import Explanation
     from syncstock_dagster.stock.results import SyncResult
 
 Rows = Sequence[Mapping[str, Any]]
@@ -120,10 +121,12 @@ def print_table(
     *,
     title: str | None = None,
     zones: Mapping[str, ZoneInfo] | None = None,
+    indent: int = 0,
     to: TextIO | None = None,
 ) -> None:
     """Print the wanted columns of rows as a table."""
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -147,7 +150,7 @@ def print_table(
         zone = (zones or {}).get(row.get("location") or "")
         # Text and not str: a SKU may look like markup.
         table.add_row(*(Text(printable(row.get(column.key), zone)) for column in wanted))
-    out.print(table)
+    out.print(Padding(table, (0, 0, 0, indent), expand=False))
 
 
 def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
@@ -175,6 +178,15 @@ def print_errors(errors: Sequence[RowError]) -> None:
         say(f"... and {len(errors) - _MOST_ERRORS:,} more errors.")
 
 
+def explained(explanation: Explanation) -> dict[str, Any]:
+    """An explanation for JSON."""
+    told = explanation.as_dict()
+    for place in told["places"]:
+        for conflict in place["conflicts"]:
+            conflict |= {side: exact(conflict[side]) for side in ("local_value", "remote_value")}
+    return told
+
+
 def result_dict(result: SyncResult) -> dict[str, Any]:
     """What an operation did, with whether it needs a person."""
     return {**asdict(result), "needs_person": result.needs_person}
@@ -199,6 +211,15 @@ def result_numbers(results: Iterable[SyncResult]) -> list[tuple[str, int]]:
     done = list(results)
     sums = ((words, sum(getattr(result, name) for result in done)) for name, words in _RESULT_WORDS.items())
     return [(words, number) for words, number in sums if number]
+
+
+def exact(content: Any) -> Any:
+    """A content out of a conflict with its quantities as text, as they are everywhere else in JSON."""
+    if isinstance(content, list):
+        return [exact(leg) for leg in content]
+    if isinstance(content, dict) and content.get("quantity") is not None:
+        return {**content, "quantity": str(content["quantity"])}
+    return content
 
 
 def say(message: str) -> None:

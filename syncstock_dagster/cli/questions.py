@@ -121,7 +121,7 @@ def explain(
     article = find_article(db, sku)
     explanation = explained(db.url, db.policies, article.inventory_id, find_location(db, location))
     if as_json:
-        output.print_json(explanation.as_dict())
+        output.print_json(output.explained(explanation))
     else:
         tell(explanation)
 

@@ -93,13 +93,21 @@ def deliveries(
     limit: Newest = 50,
     as_json: options.AsJson = False,
 ) -> None:
-    """What came in, newest first."""
+    """What came in, newest first.
+
+    `--state rejected` says what was wrong.
+    """
     rows = output.records(open_db().deliveries(state, limit))
     wanted = output.columns(
         "delivery_id", "name", "kind", "source", "state", "row_count", "errors", "received_at", "posted_at",
         numbers=("delivery_id", "row_count", "errors"),
     )  # fmt: skip
+    errors = [error for row in rows for error in row["errors"]]
     if not as_json:
         for row in rows:
             row["errors"] = len(row["errors"]) or None
     output.show(rows, wanted, as_json=as_json, nothing="Nothing came in yet.")
+    if state == "rejected" and not as_json:
+        from syncstock_dagster.stock.evidence import RowError
+
+        output.print_errors([RowError(**error) for error in errors])

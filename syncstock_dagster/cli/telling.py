@@ -7,6 +7,7 @@ What belongs here: the words and the order in which a person wants to hear them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -112,7 +113,7 @@ def _count(count: LastCount, zone: ZoneInfo) -> None:
         f"Counted {_number(count.counted)}{by}{rooms} on {_at(count.counted_at, zone)}{day}, says {count.source}."
     )
     if count.status == "opening":
-        _line("It is the first count, the opening: nothing before it counts.")
+        _line("It is the first count, the opening: the stock begins with it.")
     else:
         book = f"The book said {_number(count.expected)}: a variance of {_signed(count.variance)}"
         _line(f"{book}, {_verdict(count)}.")
@@ -136,16 +137,14 @@ def _since(place: Place, zone: ZoneInfo) -> None:
             _line(f"{begin} nothing moved it.")
         return
     _line(f"{begin} it moved by {_signed(place.moved_since)}:")
-    output.print_table(
-        [{"reason": f"  {total.reason}", "movements": total.movements, "quantity": total.quantity}
-         for total in place.since],
-        output.columns("reason", "movements", "quantity", numbers=("movements", "quantity")),
-    )  # fmt: skip
+    totals = [asdict(total) for total in place.since]
+    numbers = ("movements", "quantity")
+    output.print_table(totals, output.columns("reason", *numbers, numbers=numbers), indent=2)
     in_all = sum(total.movements for total in place.since)
     _line("The newest:" if in_all > len(place.movements) else "One by one:")
     rows = [
         {
-            "when": f"  {_day(row.effective_at, zone) if row.day_grain else _at(row.effective_at, zone)}",
+            "when": _day(row.effective_at, zone) if row.day_grain else _at(row.effective_at, zone),
             "reason": row.reason,
             "source": row.source,
             "document": row.document,
@@ -153,9 +152,8 @@ def _since(place: Place, zone: ZoneInfo) -> None:
         }
         for row in place.movements
     ]
-    output.print_table(
-        rows, output.columns("when", "reason", "source", "document", "quantity", numbers=("quantity",))
-    )
+    wanted = output.columns("when", "reason", "source", "document", "quantity", numbers=("quantity",))
+    output.print_table(rows, wanted, indent=2)
 
 
 def _late(place: Place, zone: ZoneInfo) -> None:
@@ -163,12 +161,12 @@ def _late(place: Place, zone: ZoneInfo) -> None:
         return
     newest = ". The newest:" if place.late_rows > len(place.late) else ":"
     _line(
-        f"{place.late_rows} rows came after the count they stand before. They changed its variance and not the "
-        f"stock{newest}"
+        f"{_times(place.late_rows, 'row')} came late, when the next count had been posted already. That changed its "
+        f"variance and not the stock{newest}"
     )
     rows = [
         {
-            "when": f"  {_at(row.effective_at, zone)}",
+            "when": _at(row.effective_at, zone),
             "reason": row.reason,
             "document": row.document,
             "quantity": row.quantity,
@@ -177,19 +175,15 @@ def _late(place: Place, zone: ZoneInfo) -> None:
         }
         for row in place.late
     ]
-    output.print_table(
-        rows,
-        output.columns(
-            "when", "reason", "document", "quantity", "before_the_count_of", "came", numbers=("quantity",)
-        ),
-    )
+    names = ("when", "reason", "document", "quantity", "before_the_count_of", "came")
+    output.print_table(rows, output.columns(*names, numbers=("quantity",)), indent=2)
 
 
 def _restated(place: Place, zone: ZoneInfo) -> None:
     if not place.restatements:
         return
     newest = ". The newest:" if place.restatements > len(place.restated) else ":"
-    _line(f"{place.restatements} published values changed later{newest}")
+    _line(f"{_times(place.restatements, 'published value')} changed later{newest}")
     for row in place.restated:
         days = f"{row.first_day}" if row.first_day == row.last_day else f"{row.first_day} to {row.last_day}"
         what = "the closing stock" if row.kind == "snapshot" else "the variance"
@@ -217,6 +211,10 @@ def _open(place: Place, zone: ZoneInfo) -> None:
 
 def _line(text: str = "") -> None:
     typer.echo(output.printable(text))
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _at(moment: datetime, zone: tzinfo) -> str:

@@ -139,8 +139,9 @@ class Posting:
         if before_counts is not None:
             before_counts()
         with self._stage("counts"):
-            self._do("store_counts")
-            self._do("find_count_keys")
+            if self._rows.get("stage_counts"):
+                self._do("store_counts")
+                self._do("find_count_keys")
             self._settle_counts()
         with self._stage("ledger"):
             self._post_step(1)
@@ -156,7 +157,8 @@ class Posting:
                 self._do("trim_ranges")
         with self._stage("record"):
             self._advisory_differences()
-            self._do("count_conflicts")
+            if self._touches_counts or self._has_advisory:
+                self._do("count_conflicts")
             self._do("write_watermarks")
             return self._statistics()
 
@@ -227,6 +229,8 @@ class Posting:
     # -- counts and ledger -------------------------------------------------------------------------------------
 
     def _settle_counts(self) -> None:
+        if not self._touches_counts:
+            return
         self._analyze("run_count_keys")
         self._do("settle_counts")
         self._do("ask_books")
@@ -236,17 +240,21 @@ class Posting:
 
     def _post_step(self, step: int) -> None:
         self._values["step"] = step
-        self._do("forget_points")
-        self._do("close_points")
-        self._do("open_points")
+        if self._rows.get("settle_counts"):
+            self._do("forget_points")
+            self._do("close_points")
+            self._do("open_points")
         self._do("enter_movements")
         self._do("enter_adjustments")
         self._analyze("run_entries")
-        self._do("add_variances")
+        if self._rows["enter_adjustments"]:
+            self._do("add_variances")
         self._do("write_ledger")
         self._do("write_stock")
 
     def _gate(self) -> None:
+        if not self._rows.get("stage_counts") and not self._exists("stock_counts where decision = 'held'"):
+            return
         self._do("find_candidates")
         if not self._rows["find_candidates"]:
             return
@@ -261,6 +269,7 @@ class Posting:
             self._do("judge_candidates")
         self._connection.execute("truncate run_books")
         self._do("record_verdicts")
+        self._rows["settle_counts"] = 0  # of the first step
         self._settle_counts()
         self._post_step(2)
 
@@ -299,6 +308,12 @@ class Posting:
         self._do("next_step")
         self._do("ask_advisory_books")
         self._do("read_books")
+
+    @property
+    def _touches_counts(self) -> bool:
+        """Whether any count may have come into force or left it; most runs bring movements only."""
+        keys = ("find_count_keys", "record_verdicts", "decisions/find_keys", "rollback/find_counts")
+        return any(self._rows.get(name) for name in keys)
 
     # -- plumbing ----------------------------------------------------------------------------------------------
 

@@ -16,9 +16,18 @@ import psycopg
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
-#: A run's own tables stay in memory (temp_buffers is taken as needed), and so do its sorts.
-_OPTIONS = (
-    "-c search_path=syncstock,public -c timezone=UTC -c jit=off -c temp_buffers=32MB -c work_mem=128MB"
+#: A run's own tables and sorts stay in memory. temp_buffers is not larger, because each commit looks through all
+#: of them; random_page_cost says that pages are in memory or on flash, or a day's sync would scan what is stored.
+_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "search_path": "syncstock,public",
+        "timezone": "UTC",
+        "jit": "off",
+        "temp_buffers": "32MB",
+        "work_mem": "128MB",
+        "random_page_cost": "1.1",
+    }.items()
 )
 _local = threading.local()
 _inherited: list[dict[str, Any]] = []

@@ -11,8 +11,17 @@ stored as (
          r.on_hand - coalesce(lag(r.on_hand) over (
            partition by r.inventory_id, r.location_id order by r.valid_from), 0) as step
   from bounds as b
-  join stock_ranges as r using (inventory_id, location_id)
-  where r.valid_to >= b.first_day and (b.net <> 0 or r.valid_from <= b.last_day)),
+  -- Ranges follow each other without a gap: the last that begins before the first changed day reaches up to it.
+  left join lateral (
+    select s.valid_from
+    from stock_ranges as s
+    where s.inventory_id = b.inventory_id and s.location_id = b.location_id and s.valid_from < b.first_day
+    order by s.valid_from desc
+    limit 1) as before on true
+  join stock_ranges as r
+    on r.inventory_id = b.inventory_id and r.location_id = b.location_id
+    and r.valid_from >= coalesce(before.valid_from, b.first_day)
+    and r.valid_from <= case when b.net <> 0 then 'infinity' else b.last_day end),
 steps as (
   select inventory_id, location_id, valid_from as day, step as old_step, 0 as change, 1 as is_stored from stored
   union all
