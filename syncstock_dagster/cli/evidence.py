@@ -178,7 +178,7 @@ def demo() -> None:
             "The database holds evidence that the demo did not bring and would be mixed with. Name an empty database "
             "with SYNCSTOCK_DATABASE_URL, or another folder for the embedded one with SYNCSTOCK_HOME."
         )
-    raise typer.Exit(run_demo(db, folder, output.console()))
+    raise typer.Exit(run_demo(db, folder, output.console(folding=True)))
 
 
 @dataclass

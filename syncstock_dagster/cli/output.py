@@ -3,7 +3,7 @@
 What belongs here: the form of what is printed. Results go to standard output; errors, notes and progress to standard
 error. What does not: what is printed.
 
-On a terminal tables have rules and progress has bars; anywhere else all is plain lines of full width.
+On a terminal tables have rules and progress has bars; anywhere else all is plain lines.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 
-#: Wider than any row of ours: what is not a terminal gets each row on one line.
+#: Wider than any row of ours.
 _FULL_WIDTH = 10_000
 _MOST_ERRORS = 50
 
@@ -139,17 +139,17 @@ def print_table(
         show_edge=False,
         pad_edge=False,
     )
-    for column in wanted:
-        table.add_column(
-            column.heading,
-            justify="right" if column.is_number else "left",
-            no_wrap=column.is_number,
-            overflow="fold",
-        )
-    for row in rows:
-        zone = (zones or {}).get(row.get("location") or "")
+    cells = [
+        [printable(row.get(column.key), (zones or {}).get(row.get("location") or "")) for column in wanted]
+        for row in rows
+    ]
+    # A column without any value only takes room.
+    used = [index for index in range(len(wanted)) if any(row[index] for row in cells)]
+    for index in used:
+        table.add_column(wanted[index].heading, justify="right" if wanted[index].is_number else "left")
+    for row_cells in cells:
         # Text and not str: a SKU may look like markup.
-        table.add_row(*(Text(printable(row.get(column.key), zone)) for column in wanted))
+        table.add_row(*(Text(row_cells[index]) for index in used))
     out.print(Padding(table, (0, 0, 0, indent), expand=False))
 
 
@@ -234,7 +234,8 @@ def printable(value: Any, zone: ZoneInfo | None = None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.astimezone(zone or UTC).isoformat(sep=" ", timespec="seconds")
+        moment = value.astimezone(zone or UTC)
+        return moment.isoformat(sep=" ", timespec="seconds" if moment.second else "minutes")
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dict | list | tuple):
@@ -242,16 +243,16 @@ def printable(value: Any, zone: ZoneInfo | None = None) -> str:
     return "".join(_visible(character) for character in str(value))
 
 
-def console(to: TextIO | None = None) -> Console:
-    """Where tables go: the terminal in its width, anything else without wrapping."""
+def console(to: TextIO | None = None, *, folding: bool = False) -> Console:
+    """Where tables go, one row on one line: a folded table is harder to read than a long line.
+
+    With ``folding`` the terminal's width is kept to, as what moves on it must.
+    """
     from rich.console import Console
 
-    out = Console(file=to or sys.stdout, highlight=False, markup=False, emoji=False)
-    return (
-        out
-        if out.is_terminal
-        else Console(file=to or sys.stdout, highlight=False, markup=False, width=_FULL_WIDTH)
-    )
+    file = to or sys.stdout
+    width = None if folding and file.isatty() else _FULL_WIDTH
+    return Console(file=file, highlight=False, markup=False, emoji=False, width=width)
 
 
 @contextmanager
@@ -260,7 +261,7 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    with console(sys.stderr).status(what):
+    with console(sys.stderr, folding=True).status(what):
         yield
 
 
@@ -271,7 +272,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*parts, console=console(sys.stderr), transient=True) as bar:
+        with Progress(*parts, console=console(sys.stderr, folding=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
             yield lambda _: bar.advance(task)
         return

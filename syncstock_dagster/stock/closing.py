@@ -25,7 +25,7 @@ def close_day(
     """Publish the days up to and including ``day`` at ``locations`` (default: all). Twice is once.
 
     Raises:
-        BadInput: a location is unknown, or the day is not over everywhere.
+        BadInput: a location is unknown, or the day lies in its future.
     """
 
     def work(operation: Operation) -> Statistics:

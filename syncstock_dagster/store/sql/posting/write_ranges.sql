@@ -21,7 +21,10 @@ stored as (
   join stock_ranges as r
     on r.inventory_id = b.inventory_id and r.location_id = b.location_id
     and r.valid_from >= coalesce(before.valid_from, b.first_day)
-    and r.valid_from <= case when b.net <> 0 then 'infinity' else b.last_day end),
+    -- Where stock stays, up to the last changed day; or to the first range, if the change comes before it.
+    and r.valid_from <= case when b.net <> 0 then 'infinity' else greatest(b.last_day, (
+      select min(f.valid_from) from stock_ranges as f
+      where f.inventory_id = b.inventory_id and f.location_id = b.location_id)) end),
 steps as (
   select inventory_id, location_id, valid_from as day, step as old_step, 0 as change, 1 as is_stored from stored
   union all
