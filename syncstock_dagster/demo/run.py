@@ -73,6 +73,9 @@ def _take(
     states: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     dropped = {file.name: file for file in list_drop(folder)}
+    files = tuple(
+        file for file in files if file.path in dropped
+    )  # somebody may have taken one away to look at it
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Posting files", total=len(files))

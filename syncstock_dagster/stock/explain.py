@@ -205,7 +205,7 @@ class Explanation:
         return bool(self.quarantined) or any(place.needs_person for place in self.places)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain dicts and lists; quantities stay ``Decimal``, times stay aware."""
+        """The same as plain dicts and sequences; quantities stay ``Decimal``, times stay aware."""
         explained = asdict(self)
         for place, told in zip(self.places, explained["places"], strict=True):
             told |= {"moved_since": place.moved_since, "needs_person": place.needs_person}

@@ -205,12 +205,13 @@ class Posting:
         self._do("run_locations")
 
     def _admit(self) -> None:
+        self._do("find_contested")
         self._do("admit_movements")
         self._values["all_admitted"] = self._rows["admit_movements"] == self._rows["stage_movements"]
         self._do("admitted_deltas")
         if self._values["all_admitted"]:
             return
-        self._do("find_contested")
+        self._do("find_refused")
         self._settle(lambda: self._do("store_contested"))
 
     def _settle(self, change: Callable[[], None]) -> None:

@@ -453,19 +453,29 @@ def test_a_location_needs_a_zone_that_exists(db: SyncStockDB, zone: Any) -> None
 
 
 def test_decisions_about_what_is_not_there_are_refused(db: SyncStockDB) -> None:
-    """No such operation, conflict or held count; a count that is applied is not held; no word is not a choice."""
+    """No such operation, conflict or held count; no word is not a choice, and nothing is decided without a reason."""
     result = db.run_sync(pos_counts=[POSRecord(1, 5, NOON)])
-    applied = rows(db.variances())[0]["count_id"]
+    (applied,) = (row["count_id"] for row in rows(db.variances()))
     for attempt in (
         lambda: db.rollback("00000000-0000-0000-0000-000000000000", reason="r"),
         lambda: db.rollback("no uuid", reason="r"),
+        lambda: db.rollback(result.operation_uuid, reason=""),
         lambda: db.resolve(10**9, keep="new", reason="r"),
+        lambda: db.resolve(1, keep="both", reason="r"),  # type: ignore[arg-type]
         lambda: db.approve([10**9], reason="r"),
+        lambda: db.approve([], reason="r"),
         lambda: db.reject([10**9], reason="r"),
-        lambda: db.approve([applied], reason="r"),
         lambda: db.reject([applied], reason="r"),
     ):
         with pytest.raises((ValueError, LookupError)):
             attempt()
+        assert db.get_status()["status"] == "OK", "a wrong request is not a failed sync"
     assert stock(db) == {Pair(1, "main"): 5}
-    assert db.rollback(result.operation_uuid, reason="r").status == "posted"
+
+
+def test_approving_what_is_applied_changes_nothing(db: SyncStockDB) -> None:
+    """Whoever lost the answer to an approval may send it again."""
+    db.run_sync(pos_counts=[POSRecord(1, 5, NOON)])
+    before = (stock(db), ledger(db), rows(db.variances()))
+    db.approve([before[2][0]["count_id"]], reason="r")
+    assert (stock(db), ledger(db), rows(db.variances())) == before

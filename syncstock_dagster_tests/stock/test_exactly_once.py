@@ -38,7 +38,7 @@ HOUR = timedelta(hours=1)
 Way = Literal["before the request", "after the answer", "terminated before", "terminated after"]
 
 #: Every n-th round trip in the ordinary run, every one in the long run.
-STRIDE = 1 if settings().max_examples > 100 else 3
+STRIDE = 1 if settings().max_examples > 100 else 7
 
 
 def sync(db: SyncStockDB) -> str:
@@ -105,7 +105,7 @@ def content(url: str) -> dict[str, list[str]]:
         for table in columns.keys() - _NO_EVIDENCE:
             listed = ", ".join(f'"{column}"' for column in columns[table])
             found[table] = sorted(
-                str(row) for row in connection.execute(f"select {listed} from syncstock.{table}".encode())
+                row for (row,) in connection.execute(f"select row({listed})::text from syncstock.{table}".encode())
             )
         found["operations"] = sorted(
             str(row)
@@ -218,6 +218,8 @@ def test_a_lost_answer_to_commit_is_answered_already_received(
 ) -> None:
     """The server committed and the client never learned: whatever the client is told, a retry changes nothing."""
     _, expected, trips = undisturbed
+    # The retries are on record, as operations that did nothing.
+    expected = {table: lines for table, lines in expected.items() if table != "operations"}
     commits = [number for number, sql in enumerate(trips, 1) if "commit" in sql.lower()]
     for number in commits:
         url = clone(base)

@@ -10,8 +10,6 @@ select distinct on (source_id, document_key, line_key, leg)
        day_grain, restates, effective_at, quantity, day, document_key, line_key, reason, unit_price
 from run_movements as r
 where not exists (
-  select from movements as m
-  where (m.source_id, m.document_key, m.line_key, m.leg)
-        = (r.source_id, r.document_key, r.line_key, r.leg)
-    and m.state = 'in_force')
+  select from run_contested as c
+  where (c.source_id, c.document_key, c.line_key) = (r.source_id, r.document_key, r.line_key))
 order by source_id, document_key, line_key, leg, delivery_id, position

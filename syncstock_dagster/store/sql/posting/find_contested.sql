@@ -1,5 +1,6 @@
--- Identities of which a row of this run found another one in force. Grain: identity.
+-- Identities of this run that are in force already. Grain: identity.
 insert into run_contested
-select distinct m.source_id, m.document_key, m.line_key
-from run_movements as m
-where not exists (select from run_deltas as d where d.movement_id = m.movement_id)
+select distinct r.source_id, r.document_key, r.line_key
+from run_movements as r
+join movements as m using (source_id, document_key, line_key)
+where m.state = 'in_force'

@@ -55,23 +55,27 @@ accepted as not materialized (
   select *
   from resolved as r
   where r.problem is null
-    and not exists (
-      select from problems as p where p.delivery_id = r.delivery_id and p.position = r.position)),
-keyed as (
-  select *, ':' || document as document_key, ':' || line as line_key
-  from accepted
-  where document is not null and line is not null
-  union all
-  select *, ':' || document,
-         '@' || inventory_id || '#' || dense_rank() over (
+    and (r.delivery_id, r.position) not in (select p.delivery_id, p.position from problems as p)),
+numbered as (
+  select *, dense_rank() over (
            partition by delivery_id, source_id, document, inventory_id order by position)
          + case when is_replayed then (
              select count(distinct m.position) from movements as m
              where m.delivery_id = accepted.delivery_id and m.source_id = accepted.source_id
                and m.document_key = ':' || accepted.document and m.inventory_id = accepted.inventory_id
-               and m.line_key like '@%%') else 0 end
+               and m.line_key like '@%%') else 0 end as ordinal
   from accepted
-  where document is not null and line is null)
+  where document is not null and line is null),
+keyed as (
+  select *, null::bigint as ordinal, ':' || document as document_key, ':' || line as line_key
+  from accepted
+  where document is not null and line is not null
+  union all
+  -- Ordinals of four digits at least, so that the text sorts as the rows already do.
+  select *, ':' || document,
+         '@' || inventory_id || '#' || case when ordinal < 10000 then lpad(ordinal::text, 4, '0')
+                                            else ordinal::text end
+  from numbered)
 insert into run_movements
   (movement_id, delivery_id, position, inventory_id, location_id, source_id, leg, state, advisory, day_grain,
    restates, effective_at, quantity, day, document_key, line_key, reason, unit_price)

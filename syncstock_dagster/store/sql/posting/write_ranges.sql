@@ -82,7 +82,9 @@ restated as (
   from (
     select *, coalesce(lead(day) over (
              partition by inventory_id, location_id order by day) - 1, 'infinity') as last_day
-    from running) as c
+    from running
+    where location_id in (
+      select p.location_id from run_locations as p where p.published_through is not null)) as c
   join run_locations as l using (location_id)
   join run_pairs as p using (inventory_id, location_id)
   where c.new_value is distinct from c.old_value and c.day <= l.published_through)
