@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB, run_syncstock
-    from syncstock_dagster.stock.evidence import BadInput
+    from syncstock_dagster.errors import BadInput
     from syncstock_dagster.stock.records import (
         MovementRecord,
         POSRecord,
@@ -34,7 +34,7 @@ __all__ = [
 _HOMES = {
     "SyncStockDB": "database",
     "run_syncstock": "database",
-    "BadInput": "stock.evidence",
+    "BadInput": "errors",
     "SyncResult": "stock.results",
 }
 

@@ -113,7 +113,7 @@ class SyncStockDB:
         who: str | None = None,
     ) -> SyncResult:
         """Post evidence tables, as sources yield them, as one delivery."""
-        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.reading import replay_time
         from syncstock_dagster.stock.sync import deliver
 
         return deliver(
@@ -124,7 +124,7 @@ class SyncStockDB:
             default_location=DEFAULT_LOCATION,
             counts_like=counts_like,
             idempotency_key=idempotency_key,
-            recorded_at=aware("recorded_at", recorded_at),
+            recorded_at=replay_time(recorded_at),
             again=again,
             dry_run=dry_run,
             who=who,
@@ -139,12 +139,12 @@ class SyncStockDB:
         who: str | None = None,
     ) -> list[tuple[Receipt, SyncResult | None]]:
         """What receiving and posting these files would do; nothing of it is kept."""
-        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.reading import replay_time
         from syncstock_dagster.stock.sync import rehearse
 
         return rehearse(
             self.url, files, self.policies,
-            default_location=DEFAULT_LOCATION, again=again, recorded_at=aware("recorded_at", recorded_at), who=who,
+            default_location=DEFAULT_LOCATION, again=again, recorded_at=replay_time(recorded_at), who=who,
         )  # fmt: skip
 
     def receive(
@@ -157,11 +157,9 @@ class SyncStockDB:
     ) -> Receipt:
         """Store a file that was read, whole, in state ``received``; posting follows with ``post_received``."""
         from syncstock_dagster.stock.deliveries import receive_file
-        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.reading import replay_time
 
-        return receive_file(
-            self.url, parsed, again=again, recorded_at=aware("recorded_at", recorded_at), who=who
-        )
+        return receive_file(self.url, parsed, again=again, recorded_at=replay_time(recorded_at), who=who)
 
     def post_received(
         self,
@@ -177,7 +175,7 @@ class SyncStockDB:
         Default: all; else those named, or those with a row on ``days`` (first and last, both included).
         """
         from syncstock_dagster.stock.deliveries import waiting_deliveries
-        from syncstock_dagster.stock.reading import aware
+        from syncstock_dagster.stock.reading import replay_time
         from syncstock_dagster.stock.sync import post_deliveries
 
         return post_deliveries(
@@ -185,7 +183,7 @@ class SyncStockDB:
             waiting_deliveries(self.url, days) if delivery_ids is None else delivery_ids,
             self.policies,
             default_location=DEFAULT_LOCATION,
-            recorded_at=aware("recorded_at", recorded_at),
+            recorded_at=replay_time(recorded_at),
             who=who,
             progress=progress,
         )

@@ -13,11 +13,13 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection
 
+from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.stock.evidence import PRODUCT_SCHEMA, BadInput, RowError
 from syncstock_dagster.stock.records import canonical_decimal
 from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
 
+_LONGEST_CODE = 200
 _PRODUCT_COLUMNS = ("inventory_id", "sku", "name", "category", "price", "cost")
 _RAW_SCHEMA = pa.schema([*PRODUCT_SCHEMA, pa.field("inventory_id", pa.int64())])
 
@@ -43,7 +45,8 @@ def products_table(products: Iterable[Mapping[str, Any]]) -> pa.Table:
                     f"only {', '.join(_PRODUCT_COLUMNS)}", "Leave the column out.",
                 )
             )  # fmt: skip
-        if not isinstance(product.get("sku"), str) or not product["sku"] or "\x00" in product["sku"]:
+        sku = product.get("sku")
+        if not isinstance(sku, str) or not sku or not is_storable(sku) or len(sku) > _LONGEST_CODE:
             fail("sku", "text", "Every product has a SKU, kept exactly as given: '00123' stays '00123'.")
         row: dict[str, Any] = {"position": index, **{name: product.get(name) for name in _PRODUCT_COLUMNS}}
         for column in ("price", "cost"):
@@ -89,10 +92,9 @@ def upsert_locations(connection: Connection[Any], locations: Iterable[Mapping[st
     known = zoneinfo.available_timezones()
     for index, location in enumerate(rows):
         code, zone = location.get("code"), location.get("timezone")
-        if not isinstance(code, str) or not code or "\x00" in code:
-            errors.append(
-                RowError("locations", index, "code", repr(code), "text", "Give the location a code.")
-            )
+        if not isinstance(code, str) or not code or not is_storable(code) or len(code) > _LONGEST_CODE:
+            remedy = f"Give the location a code of at most {_LONGEST_CODE} characters."
+            errors.append(RowError("locations", index, "code", repr(code)[:100], "text", remedy))
         if zone not in known:
             errors.append(
                 RowError(

@@ -20,6 +20,7 @@ import psycopg
 import stamina
 from psycopg import Connection
 
+from syncstock_dagster.errors import BadInput
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -68,8 +69,12 @@ def run_operation(
     ``work`` may be called again after a failure that can pass; what the earlier call did was undone.
 
     Raises:
+        BadInput: the name or who cannot be stored.
         Exception: whatever ``work`` raised last; the operation is then on record as failed, and nothing of it is kept.
     """
+    for text in (name, who):
+        if text is not None and not is_storable(text):
+            raise BadInput(f"{text[:80]!r} cannot be stored: it holds a NUL or a lone surrogate.")
     operation_uuid = str(uuid.uuid4())
     values = {
         "uuid": operation_uuid,
@@ -99,6 +104,11 @@ def operating_system_user() -> str:
         return f"{getpass.getuser()} (operating system)"
     except (KeyError, OSError):
         return "unknown (operating system)"
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _can_pass(error: Exception) -> bool:

@@ -11,10 +11,21 @@ Quantities are canonical decimal text, so that they are exact until PostgreSQL r
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+
+from syncstock_dagster.errors import BadInput, RowError
+
+__all__ = [
+    "COUNT_SCHEMA",
+    "DECIMAL_TEXT",
+    "MOVEMENT_SCHEMA",
+    "PRODUCT_SCHEMA",
+    "BadInput",
+    "Evidence",
+    "RowError",
+]
 
 #: Quantities and prices: at most 18 digits before and 12 after the point; never an exponent, NaN or infinity.
 DECIMAL_TEXT = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
@@ -73,37 +84,6 @@ PRODUCT_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class RowError:
-    """One thing wrong with one place of one delivery, in words for the person who can mend it."""
-
-    file: str
-    row: int | None
-    column: str | None
-    found: str | None
-    expected: str
-    remedy: str
-    sheet: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The error as plain values, for JSON."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        place = ", ".join(
-            part
-            for part in (
-                self.file,
-                self.sheet and f"sheet {self.sheet}",
-                self.row is not None and f"row {self.row}",
-                self.column and f"column {self.column}",
-            )
-            if part
-        )
-        found = "nothing" if self.found is None else repr(self.found)
-        return f"{place}: found {found}, expected {self.expected}. {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """Movements and counts of one delivery, in the schemas above, and the rows that could not be understood."""
 
@@ -113,11 +93,3 @@ class Evidence:
 
     def __len__(self) -> int:
         return len(self.movements) + len(self.counts)
-
-
-class BadInput(ValueError):  # noqa: N818 - the public name, and what it says
-    """Input that nobody can post as it is; carries every error found, not only the first."""
-
-    def __init__(self, message: str, errors: tuple[RowError, ...] = ()) -> None:
-        super().__init__(message if not errors else message + "\n" + "\n".join(f"  {e}" for e in errors[:50]))
-        self.errors = errors

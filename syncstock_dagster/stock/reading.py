@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,8 @@ from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import DEFAULTS, Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 def query(url: str, name: str, **values: Any) -> pd.DataFrame:
@@ -97,6 +99,20 @@ def variances(url: str, policies: Policies, known_at: datetime | None = None) ->
         if (policy := policies.for_source(name, "counts")).trust == "gated"
     ]
     return query(url, "variances", known_at=aware("known_at", known_at), gates=json.dumps(gated))
+
+
+def replay_time(recorded_at: datetime | None) -> datetime | None:
+    """A recorded time given for replaying history: aware, and not in the future but for a skew of clocks.
+
+    Raises:
+        BadInput: it has no zone, or lies ahead: whatever comes later would then count as received before it.
+    """
+    aware("recorded_at", recorded_at)
+    if recorded_at is not None and recorded_at > datetime.now(UTC) + _CLOCK_SKEW:
+        raise BadInput(
+            f"recorded_at lies in the future ({recorded_at}); it is for replaying what was recorded."
+        )
+    return recorded_at
 
 
 def aware(name: str, instant: datetime | None) -> datetime | None:

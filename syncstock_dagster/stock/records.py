@@ -27,6 +27,11 @@ from syncstock_dagster.stock.evidence import (
 Quantity: TypeAlias = int | Decimal | float
 
 _MAX_BIGINT = 2**63 - 1
+#: Longer names do not fit the index of identities, whatever their script.
+_LONGEST_TEXT = 300
+#: Leaves room for any zone at both ends of what Python can hold.
+_YEARS = (2, 9998)
+_YEARS_TEXT = "a date between the years 2 and 9998"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ def _add_movement(out: _Columns, record: Any, default_source: str, check: _Check
         check.fail(
             "at", record.at, "either at= or day=", "Give the instant, or the business day, and not both."
         )
-    elif ref is None and at is not None:
+    elif record.ref in (None, "") and at is not None:
         check.fail(
             "ref",
             None,
@@ -197,6 +202,11 @@ def _add_transfer(out: _Columns, record: TransferRecord, check: _Checker) -> Non
     }
     if common["document"] is None:
         check.fail("ref", record.ref, "a ref", "A transfer needs the document it is known by.")
+    quantity = check.quantity("qty", record.qty)
+    if quantity.startswith("-"):
+        check.fail(
+            "qty", record.qty, "a positive quantity", "The goods go from from_location to to_location."
+        )
     arrives_at = _given(record.arrives_at)
     legs = (
         (0, record.from_location, record.at, -1),
@@ -215,7 +225,7 @@ def _add_transfer(out: _Columns, record: TransferRecord, check: _Checker) -> Non
         out.add(
             leg=leg,
             location=check.text("location", location),
-            quantity=check.quantity("qty", record.qty, sign),
+            quantity=quantity if sign > 0 or quantity == "0" else "-" + quantity,
             effective_at=effective_at,
             effective_local=effective_local,
             same_record=leg == 1,
@@ -334,6 +344,9 @@ class _Checker:
                 column, value, "a datetime", "Give a datetime; one without zone is local to the location."
             )
             return None, None
+        if not _YEARS[0] <= value.year <= _YEARS[1]:
+            self.fail(column, value, _YEARS_TEXT, "Check the date.")
+            return None, None
         if hasattr(value, "to_pydatetime"):
             value = value.to_pydatetime(warn=False)
         if value.tzinfo is None and value.fold and (zone := self.zone_of(location)):
@@ -341,13 +354,12 @@ class _Checker:
             value = value.replace(tzinfo=ZoneInfo(zone))
         if value.tzinfo is None:
             return None, value
-        try:
-            return value.astimezone(UTC), None
-        except OverflowError:
-            self.fail(column, value, "a date between the years 1 and 9999", "Check the date.")
-            return None, None
+        return value.astimezone(UTC), None
 
     def day(self, column: str, value: object) -> date | None:
+        if isinstance(value, date) and not _YEARS[0] <= value.year <= _YEARS[1]:
+            self.fail(column, value, _YEARS_TEXT, "Check the date.")
+            return None
         if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
             return value
         if isinstance(value, datetime) and value.time() == datetime.min.time():  # pandas has no plain date
@@ -364,6 +376,9 @@ class _Checker:
             return None
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
             self.fail(column, value, "text without NUL and lone surrogates", "Remove that character.")
+            return None
+        if len(value) > _LONGEST_TEXT:
+            self.fail(column, value, f"at most {_LONGEST_TEXT} characters", "Give a shorter text.")
             return None
         return value
 
@@ -405,12 +420,17 @@ def _rows(given: Records, record_type: type[Any]) -> Iterable[Any]:
     """Records out of whatever was given; tables are read row by row into the same record type."""
     if given is None:
         return ()
+    if not isinstance(given, Iterable):
+        found = type(given).__name__
+        remedy = f"Give a list of {record_type.__name__}, a DataFrame or an Arrow table."
+        raise BadInput(
+            "The records are no list:", (RowError(record_type.__name__, None, None, found, "a list", remedy),)
+        )
     if isinstance(given, pa.Table):
         rows: Iterable[Mapping[str, Any]] = given.to_pylist()
-    elif hasattr(given, "to_dict") and hasattr(
-        given, "columns"
-    ):  # a pandas DataFrame, without importing pandas
-        columns = {name: _nulls_to_none(given[name]) for name in given.columns}
+    elif hasattr(given, "to_dict") and hasattr(given, "columns"):  # a pandas DataFrame
+        frame: Any = given
+        columns = {name: _nulls_to_none(frame[name]) for name in frame.columns}
         names = list(columns)
         rows = (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))
     else:

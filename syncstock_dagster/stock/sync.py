@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from syncstock_dagster.catalog.products import upsert_rows
-from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
 from syncstock_dagster.stock.deliveries import Receipt, claim, receive
-from syncstock_dagster.stock.evidence import Evidence
+from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
 from syncstock_dagster.stock.results import SyncResult
@@ -22,6 +22,9 @@ from syncstock_dagster.store.copy import from_bytes
 
 if TYPE_CHECKING:
     from syncstock_dagster.sources.files import ParsedFile
+
+
+_LONGEST_KEY = 500
 
 
 def deliver(
@@ -43,6 +46,10 @@ def deliver(
     Without a key every call is a delivery of its own; with one, the second use changes nothing. ``counts_like``
     says which default source an unconfigured source of counts behaves like: ``pos`` or ``counts``.
     """
+    if idempotency_key is not None and (
+        len(idempotency_key) > _LONGEST_KEY or not is_storable(idempotency_key)
+    ):
+        raise BadInput(f"idempotency_key takes at most {_LONGEST_KEY} characters, without NUL.")
     identities = [] if idempotency_key is None else [f"key:{idempotency_key}"]
 
     def work(operation: Operation) -> Statistics:

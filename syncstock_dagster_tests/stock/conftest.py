@@ -12,6 +12,7 @@ import pytest
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.stock.policy import Policies
+from syncstock_dagster.store.connection import close_idle
 from syncstock_dagster_tests.conftest import Databases, FreshDatabases
 
 OpenDatabase = Callable[..., SyncStockDB]
@@ -38,8 +39,8 @@ def open_database(fresh_databases: FreshDatabases) -> Iterator[OpenDatabase]:
         return OwnDatabase(taken[-1], policies=policies)
 
     yield take
-    for url in list(taken):
-        give_back(url)
+    while taken:
+        give_back(taken[0])
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +53,21 @@ def base_url(fresh_databases: FreshDatabases) -> Iterator[str]:
 
 @pytest.fixture
 def clone(make_database: Databases) -> Iterator[Clone]:
-    """Call it for a copy of a database; the copy before is dropped meanwhile."""
+    """Call it for a copy of a database; all but the last few copies are dropped meanwhile."""
     with ThreadPoolExecutor(1) as worker:
         made: list[str] = []
 
+        def drop(url: str) -> None:
+            close_idle(url)
+            worker.submit(make_database.drop, url)
+
         def copy(url: str) -> str:
+            close_idle(url)  # a database that somebody is connected to cannot be copied
             made.append(make_database(template=url))
             if len(made) > 3:
-                worker.submit(make_database.drop, made.pop(0))
+                drop(made.pop(0))
             return made[-1]
 
         yield copy
         for url in made:
-            worker.submit(make_database.drop, url)
+            drop(url)

@@ -27,6 +27,7 @@ from syncstock_dagster import (
     SyncStockDB,
     TransferRecord,
 )
+from syncstock_dagster.store.connection import close_idle
 from syncstock_dagster_tests.conftest import Databases
 from syncstock_dagster_tests.stock.conftest import Clone
 from syncstock_dagster_tests.stock.wire import Hook, Trip, Wire, cut_once
@@ -154,6 +155,7 @@ def undisturbed(
     base: str, make_database: Databases
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
     """The content before and after a run that nothing happens to, and its round trips."""
+    close_idle(base)
     url = make_database(template=base)
     before = content(url)
     db = SyncStockDB(url)
@@ -279,3 +281,37 @@ def processes() -> Iterator[Any]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["syncstock_dagster_tests.stock.test_exactly_once"])
     yield context
+
+
+def test_a_connection_that_the_server_ended_between_two_calls_is_replaced(base: str, clone: Clone) -> None:
+    """A restart of the server, or an administrator, may end what a client keeps open; the next call does not mind."""
+    url = clone(base)
+    db = SyncStockDB(url)
+    db.run_sync([PurchaseRecord(5, 1, day=DAY)])
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    assert sync(db) == "posted"
+    assert sync(db) == "already received"
+    assert db.audit() == {}
+
+
+def _sync_in_a_child(url: str) -> None:
+    os._exit(0 if sync(SyncStockDB(url)) == "posted" else 1)
+
+
+def test_a_forked_child_does_not_use_its_parents_connection(base: str, clone: Clone) -> None:
+    """Two processes on one connection would read each other's answers."""
+    url = clone(base)
+    db = SyncStockDB(url)
+    db.run_sync([PurchaseRecord(5, 1, day=DAY)])
+    child = multiprocessing.get_context("fork").Process(target=_sync_in_a_child, args=(url,))
+    child.start()
+    for n in range(5):
+        db.run_sync([PurchaseRecord(5, n, day=DAY)])
+    child.join(60)
+    assert child.exitcode == 0
+    assert sync(db) == "already received"
+    assert db.audit() == {}
