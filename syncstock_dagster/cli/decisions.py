@@ -87,7 +87,9 @@ def quarantine(limit: options.Limit = 100, as_json: options.AsJson = False) -> N
 
     Enter the article (`products set`) or the location (`locations set`), and it is posted as it was received.
     """
-    rows = output.records(open_db().quarantine())
+    rows = [
+        {**row, "payload": output.exact(row["payload"])} for row in output.records(open_db().quarantine())
+    ]
     wanted = output.columns(
         "quarantine_id", "reason", "kind", "source", "sku", "location", "delivery", "position", "not_before",
         numbers=("quarantine_id", "position"),

@@ -291,11 +291,11 @@ def _drop_files(settings: Settings) -> list[DropFile] | None:
 
     try:
         return list_drop(settings.drop_folder)
-    except FileNotFoundError:
-        if settings.drop_folder == str(settings.home / "drop"):
+    except (OSError, ImportError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) and settings.drop_folder == str(settings.home / "drop"):
             return None
         # A share that is not mounted must not look like a day without sales.
-        raise BadInput(f"SYNCSTOCK_DROP_FOLDER: there is no folder {settings.drop_folder}.") from None
+        raise BadInput(f"The drop folder (SYNCSTOCK_DROP_FOLDER) cannot be read: {error}") from None
 
 
 def _name_of(told: SyncResult | Failure) -> str:

@@ -214,12 +214,19 @@ def result_numbers(results: Iterable[SyncResult]) -> list[tuple[str, int]]:
 
 
 def exact(content: Any) -> Any:
-    """A content out of a conflict with its quantities as text, as they are everywhere else in JSON."""
+    """A content out of the record, written like all else in JSON: quantities as text, times in UTC with Z."""
     if isinstance(content, list):
-        return [exact(leg) for leg in content]
-    if isinstance(content, dict) and content.get("quantity") is not None:
-        return {**content, "quantity": str(content["quantity"])}
-    return content
+        return [exact(part) for part in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        name: str(value)
+        if name == "quantity" and value is not None
+        else value.replace("+00:00", "Z")
+        if name.endswith(("_at", "_from")) and isinstance(value, str)
+        else value
+        for name, value in content.items()
+    }
 
 
 def say(message: str) -> None:

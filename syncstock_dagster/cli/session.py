@@ -147,13 +147,26 @@ def _variable(field: str) -> str:
 
 def _send_log_to_stderr(as_json: bool) -> None:
     """Standard output belongs to results; libraries that log (retries do) would write there."""
+    import logging
+
     import structlog
 
+    common: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        common.append(structlog.processors.format_exc_info)
+    line: Any = structlog.processors.JSONRenderer()
+    if not as_json:
+        # The default shows the values of variables, which may be secrets.
+        plain = structlog.dev.plain_traceback
+        line = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        processors=[*common, line], logger_factory=structlog.PrintLoggerFactory(file=sys.stderr)
     )
+    if logging.lastResort is not None:  # where the standard library's records go when nobody set anything up
+        meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+        logging.lastResort.setFormatter(
+            structlog.stdlib.ProcessorFormatter(foreign_pre_chain=common, processors=[meta, line])
+        )

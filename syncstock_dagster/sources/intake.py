@@ -73,6 +73,11 @@ def find_files(
             files = list(_files_of(given, kind, source))
         except _UnclearPathError as unclear:
             errors.append(RowError(given, None, None, unclear.found, unclear.expected, unclear.remedy))
+        except (OSError, ImportError, ValueError) as error:
+            remedy = (
+                "Check the path, whether it may be read, and whether what its protocol needs is installed."
+            )
+            errors.append(RowError(given, None, None, str(error), "a file or a folder", remedy))
         else:
             found += files
     if errors:
@@ -341,7 +346,7 @@ def _failed(file: DropFile, error: Exception) -> Receipt:
         _log.error("%s could not be received", file.name, exc_info=error)
     why = f"{type(error).__name__}: {error}"
     expected, remedy = (
-        "a file that can be read",
+        "a file that can be taken in",
         "Mend the cause and try again; nothing of the file was kept.",
     )
     return Receipt(0, "failed", file.name, errors=(RowError(file.name, None, None, why, expected, remedy),))

@@ -56,6 +56,7 @@ def clone(make_database: Databases) -> Iterator[Clone]:
     """Call it for a copy of a database; all but the last few copies are dropped meanwhile."""
     with ThreadPoolExecutor(1) as worker:
         made: list[str] = []
+        copied: set[str] = set()
 
         def drop(url: str) -> None:
             close_idle(url)
@@ -63,9 +64,11 @@ def clone(make_database: Databases) -> Iterator[Clone]:
 
         def copy(url: str) -> str:
             close_idle(url)  # a database that somebody is connected to cannot be copied
+            copied.add(url)
             made.append(make_database(template=url))
             if len(made) > 3:
-                drop(made.pop(0))
+                oldest = next(n for n, one in enumerate(made) if one not in copied)
+                drop(made.pop(oldest))
             return made[-1]
 
         yield copy

@@ -257,7 +257,7 @@ class StockMachine(RuleBasedStateMachine):
         if isinstance(record, POSRecord):
             changes["stock_count"] = data.draw(some.counted_quantities)
         elif isinstance(record, TransferRecord):
-            changes["qty"] = data.draw(some.quantities)
+            changes["qty"] = data.draw(some.sent_quantities)
         else:
             changes["qty"] = data.draw(some.quantities)
             if record.at is not None and data.draw(st.booleans()):

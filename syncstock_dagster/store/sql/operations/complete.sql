@@ -11,6 +11,6 @@ set notes = done.name,
     status = case when exists (
         select from sync_operations as o
         where o.status = 'in_progress' and o.operation_id <> %(operation_id)s
-          and operation_is_alive(o.operation_id)) then 'RUNNING' else 'OK' end
+          and o.operation_type in ('sync', 'load') and operation_is_alive(o.operation_id)) then 'RUNNING' else 'OK' end
 from done
 where done.operation_type in ('sync', 'load')

@@ -1,6 +1,6 @@
--- Movements of an article that came, or were withdrawn, after the count they stand before: they changed the variance of that count and
--- not the stock. The newest arrivals, at most %(newest)s a location, each with how many there are in all.
--- Grain: location, document line, instant.
+-- Movements of an article that came, or were withdrawn, after the count they stand before: they changed the
+-- variance of that count and not the stock. The newest arrivals of each location, each with how many there are
+-- in all. Grain: location, document line, instant.
 with counts as (
   select inventory_id, location_id, counted_at, min(recorded_from) as first_recorded
   from count_points

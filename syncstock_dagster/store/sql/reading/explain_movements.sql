@@ -1,5 +1,5 @@
--- The newest movements of an article since the last count in force at each location, at most %(newest)s a location.
--- The entries of one document line are one row; what was withdrawn is none. Grain: location, document line, instant.
+-- The newest movements of an article since the last count in force at each location. The entries of one document
+-- line are one row; what was withdrawn is none. Grain: location, document line, instant.
 with lines as (
   select e.location_id, e.effective_at, e.source_id, m.document_key, m.line_key, m.leg,
          max(e.reason) filter (where e.events >= 0) as reason, sum(e.delta) as quantity,

@@ -1,5 +1,5 @@
--- Published values of an article that late evidence changed: the newest, at most %(newest)s a location, each with
--- how many there are in all. Grain: changed range of days, or changed variance.
+-- Published values of an article that late evidence changed: the newest of each location, each with how many there
+-- are in all. Grain: changed range of days, or changed variance.
 with numbered as (
   select r.*, count(*) over place as in_all, row_number() over (place order by r.restatement_id desc) as newness
   from restatements as r
