@@ -420,7 +420,7 @@ def _rows(given: Records, record_type: type[Any]) -> Iterable[Any]:
     """Records out of whatever was given; tables are read row by row into the same record type."""
     if given is None:
         return ()
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable | pa.Table):
         found = type(given).__name__
         remedy = f"Give a list of {record_type.__name__}, a DataFrame or an Arrow table."
         raise BadInput(

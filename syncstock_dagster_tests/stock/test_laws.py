@@ -513,14 +513,14 @@ def test_L5_a_key_used_twice_answers_already_received_and_changes_nothing(db: Sy
     assert on_hand(db) == 50
 
 
-def test_L5_rolling_an_answer_back_does_not_withdraw_what_it_answered_about(db: SyncStockDB) -> None:
-    """The second call under a key brought nothing, so that there is nothing of it to withdraw."""
+def test_L5_an_answer_names_the_operation_that_posted_the_delivery(db: SyncStockDB) -> None:
+    """Who lost the first answer gets the operation from the second: it can be looked up and rolled back."""
     call = {"sales": [sold(3, NOON, "till-1")], "idempotency_key": "monday"}
-    db.run_sync(**call)
+    first = db.run_sync(**call)
     answer = db.run_sync(**call)
-    with contextlib.suppress(ValueError):
-        db.rollback(answer.operation_uuid, reason="r")
-    assert on_hand(db) == -3
+    assert answer.operation_uuid == first.operation_uuid
+    assert db.rollback(answer.operation_uuid, reason="r").status == "rolled back"
+    assert on_hand(db) == 0
 
 
 def test_L5_an_old_delivery_sent_again_does_not_beat_the_correction_made_after_it(db: SyncStockDB) -> None:

@@ -3,7 +3,7 @@
 -- to quarantine, whole. Grain of run_movements: see movements.
 with resolved as materialized (
   select
-    r.delivery_id is not null as is_replayed,
+    r.ordinal,
     coalesce(r.delivery_id, %(delivery_id)s) as delivery_id, r.position, r.leg, r.document, r.line, r.day,
     s.source_id, s.trust = 'advisory' as advisory, s.on_change = 'restate' as restates,
     coalesce(r.inventory_id, k.inventory_id) as inventory_id, l.location_id, r.quantity, r.reason, r.unit_price,
@@ -34,48 +34,67 @@ with resolved as materialized (
 -- Whatever is wrong with one leg of a transfer keeps both back.
 problems as (
   select distinct on (delivery_id, position)
-         delivery_id, position, problem, source_name, sku, location_code, not_before
+         delivery_id, document, position, problem, source_name, sku, location_code, not_before
   from resolved
   where problem is not null
   order by delivery_id, position, leg),
+-- A row that waits keeps its ordinal, so that the same document sent again names the same lines.
+ordinals as (
+  select distinct delivery_id, position, dense_rank() over (
+           partition by delivery_id, source_id, document, inventory_id, case when inventory_id is null then sku end
+           order by position) as ordinal
+  from resolved
+  where line is null and (delivery_id, document) in (select p.delivery_id, p.document from problems as p)),
 quarantined as (
   insert into quarantine
     (delivery_id, kind, position, reason, source, sku, location, payload, not_before, operation_id)
   select p.delivery_id, 'movement', p.position, coalesce(v.problem, p.problem), p.source_name,
          case when v.problem is null then p.sku else v.sku end,
          case when v.problem is null then p.location_code else v.location_code end,
-         jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id',
+         jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ordinal', coalesce(r.ordinal, o.ordinal)))
+           - 'delivery_id',
          case when v.problem is null then p.not_before else v.not_before end, %(operation_id)s
   from problems as p
   join raw_movements as r
     on coalesce(r.delivery_id, %(delivery_id)s) = p.delivery_id and r.position = p.position
   join resolved as v
-    on v.delivery_id = p.delivery_id and v.position = p.position and v.leg = r.leg),
-accepted as not materialized (
-  select *
-  from resolved as r
-  where r.problem is null
-    and (r.delivery_id, r.position) not in (select p.delivery_id, p.position from problems as p)),
-numbered as (
+    on v.delivery_id = p.delivery_id and v.position = p.position and v.leg = r.leg
+  left join ordinals as o on o.delivery_id = p.delivery_id and o.position = p.position),
+-- Numbered before those that wait are left out.
+numbered as not materialized (
   select *, dense_rank() over (
-           partition by delivery_id, source_id, document, inventory_id order by position)
-         + case when is_replayed then (
-             select count(distinct m.position) from movements as m
-             where m.delivery_id = accepted.delivery_id and m.source_id = accepted.source_id
-               and m.document_key = ':' || accepted.document and m.inventory_id = accepted.inventory_id
-               and m.line_key like '@%%') else 0 end as ordinal
-  from accepted
+           partition by delivery_id, source_id, document, inventory_id, case when inventory_id is null then sku end
+           order by position) as rank
+  from resolved
   where document is not null and line is null),
 keyed as (
-  select *, null::bigint as ordinal, ':' || document as document_key, ':' || line as line_key
-  from accepted
+  select delivery_id, position, leg, source_id, advisory, restates, inventory_id, location_id, effective_at,
+         quantity, day, reason, unit_price, ':' || document as document_key, ':' || line as line_key
+  from resolved
   where document is not null and line is not null
+    and problem is null and (delivery_id, position) not in (select p.delivery_id, p.position from problems as p)
   union all
   -- Ordinals of four digits at least, so that the text sorts as the rows already do.
-  select *, ':' || document,
-         '@' || inventory_id || '#' || case when ordinal < 10000 then lpad(ordinal::text, 4, '0')
-                                            else ordinal::text end
-  from numbered)
+  select n.delivery_id, n.position, n.leg, n.source_id, n.advisory, n.restates, n.inventory_id, n.location_id,
+         n.effective_at, n.quantity, n.day, n.reason, n.unit_price, ':' || n.document,
+         '@' || n.inventory_id || '#' || case when x.ordinal < 10000 then lpad(x.ordinal::text, 4, '0')
+                                              else x.ordinal::text end
+  from numbered as n
+  cross join lateral (
+    select case
+      when n.ordinal is null then n.rank
+      -- Two codes of one article in one document: the one that waited comes after the other.
+      when exists (
+        select from movements as m
+        where m.delivery_id = n.delivery_id and m.source_id = n.source_id and m.document_key = ':' || n.document
+          and m.inventory_id = n.inventory_id and m.line_key like '@%%#' || lpad(n.ordinal::text, 4, '0'))
+      then n.ordinal + (
+        select count(distinct m.position) from movements as m
+        where m.delivery_id = n.delivery_id and m.source_id = n.source_id and m.document_key = ':' || n.document
+          and m.inventory_id = n.inventory_id and m.line_key like '@%%')
+      else n.ordinal end as ordinal) as x
+  where n.problem is null
+    and (n.delivery_id, n.position) not in (select p.delivery_id, p.position from problems as p))
 insert into run_movements
   (movement_id, delivery_id, position, inventory_id, location_id, source_id, leg, state, advisory, day_grain,
    restates, effective_at, quantity, day, document_key, line_key, reason, unit_price)
@@ -87,6 +106,6 @@ union all
 select nextval('movements_movement_id_seq'), delivery_id, min(position),
        inventory_id, location_id, source_id, 0, 'in_force'::movement_state, advisory, true, true, effective_at,
        sum(quantity), day, '=' || day, '@' || inventory_id || '@' || location_id || '@' || reason, reason, null
-from accepted
-where document is null
+from resolved
+where document is null and problem is null
 group by delivery_id, inventory_id, location_id, source_id, advisory, effective_at, day, reason

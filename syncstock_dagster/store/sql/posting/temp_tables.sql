@@ -5,7 +5,8 @@ create temp table raw_movements (
   delivery_id bigint,                       -- null: the delivery of this run; else replayed from quarantine
   position int, source text collate "C", document text collate "C", line text collate "C", leg smallint,
   sku text collate "C", inventory_id bigint, location text collate "C", quantity numeric,
-  effective_at timestamptz, effective_local timestamp, day date, reason text, unit_price numeric
+  effective_at timestamptz, effective_local timestamp, day date, reason text, unit_price numeric,
+  ordinal bigint                            -- of a replayed row without a line number, as it was given at first
 ) on commit delete rows;
 
 create temp table raw_counts (
