@@ -130,11 +130,11 @@ def _ledger(db: SyncStockDB, history: History) -> list[str]:
             running = exact_sum([running, entry["delta"]])
             if entry["running"] != running:
                 found.append(f"ledger: running of {pair} is {entry['running']}, not {running}: {entry}")
-        for at in sorted({*(entry["effective_at"] for entry in entries), *history.instants(pair)}):
-            if balances(entries, at) != history.on_hand(pair, at):
-                found.append(
-                    f"ledger: balance of {pair} at {at} is {balances(entries, at)}, not {history.on_hand(pair, at)}"
-                )
+        found.extend(
+            f"ledger: balance of {pair} at {at} is {balances(entries, at)}, not {history.on_hand(pair, at)}"
+            for at in sorted({*(entry["effective_at"] for entry in entries), *history.instants(pair)})
+            if balances(entries, at) != history.on_hand(pair, at)
+        )
     return found
 
 

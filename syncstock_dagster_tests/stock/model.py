@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, localcontext
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -113,7 +113,7 @@ class Counted(NamedTuple):
         return CountKey(self.pair, self.at, self.source, self.session)
 
 
-@lru_cache(maxsize=None)
+@cache
 def local_day_bounds(zone: str, day: date) -> tuple[datetime, datetime] | None:
     """First and last instant whose local date is ``day``, found by looking at every minute around it.
 

@@ -106,7 +106,10 @@ def content(url: str) -> dict[str, list[str]]:
         for table in columns.keys() - _NO_EVIDENCE:
             listed = ", ".join(f'"{column}"' for column in columns[table])
             found[table] = sorted(
-                row for (row,) in connection.execute(f"select row({listed})::text from syncstock.{table}".encode())
+                row
+                for (row,) in connection.execute(
+                    f"select row({listed})::text from syncstock.{table}".encode()
+                )
             )
         found["operations"] = sorted(
             str(row)
