@@ -133,7 +133,7 @@ def claim(
     ``values`` are those of ``deliveries/insert``. A delivery without identities is always new.
     """
     wanted = list(identities)
-    known = _known(connection, wanted)
+    known = find_known(connection, wanted)
     if known is not None and not again and not _may_replace(known, values):
         return 0, known
     is_ours = True
@@ -151,7 +151,7 @@ def claim(
                     is_ours = False
                     raise psycopg.Rollback(savepoint)
                 connection.execute(statement("deliveries/take_over"), names)
-    return (delivery_id, None) if is_ours else (0, _known(connection, wanted))
+    return (delivery_id, None) if is_ours else (0, find_known(connection, wanted))
 
 
 def _may_replace(known: dict[str, Any], values: dict[str, Any]) -> bool:
@@ -159,7 +159,8 @@ def _may_replace(known: dict[str, Any], values: dict[str, Any]) -> bool:
     return bool(known["state"] == "rejected" and values["state"] != "rejected")
 
 
-def _known(connection: Connection[Any], identities: list[str]) -> dict[str, Any] | None:
+def find_known(connection: Connection[Any], identities: list[str]) -> dict[str, Any] | None:
+    """The newest delivery under any of these identities, with the operation that posted it."""
     if not identities:
         return None
     row = connection.execute(statement("deliveries/known"), {"identities": identities}).fetchone()

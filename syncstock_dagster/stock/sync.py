@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from syncstock_dagster.catalog.products import upsert_rows
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
-from syncstock_dagster.stock.deliveries import Receipt, claim, receive
+from syncstock_dagster.stock.deliveries import Receipt, claim, find_known, receive
 from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
@@ -51,6 +51,10 @@ def deliver(
     ):
         raise BadInput(f"idempotency_key takes at most {_LONGEST_KEY} characters, without NUL.")
     identities = [] if idempotency_key is None else [f"key:{idempotency_key}"]
+    if identities and not again:
+        with connect(url) as connection:
+            if (known := find_known(connection, identities)) is not None:
+                return SyncResult.answered(known, note)
 
     def work(operation: Operation) -> Statistics:
         connection = operation.connection
