@@ -491,7 +491,7 @@ class Model:
             return "opening"
         if rows[0].source not in self.gated:
             return "applied"
-        as_tier = {"opening": "applied", "approved": "held"}
+        as_tier = {"opening": "review", "approved": "held"}
         decided = [self.decisions[_row(row)][0] for row in rows]
         allowed = max(TIERS.index(as_tier.get(decision, decision)) for decision in decided)
         if TIERS.index(tier(variance)) > allowed:

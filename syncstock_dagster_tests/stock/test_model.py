@@ -394,7 +394,8 @@ class StockMachine(RuleBasedStateMachine):
         try:
             if not self.calls:
                 return
-            assert self.db.audit() == {}
+            offences = {law: rows(found) for law, found in self.db.audit().items()}
+            assert offences == {}, offences
             assert self.db.get_status()["status"] == "OK"
             for known_at in self.memory.stamps()[:: max(1, len(self.memory.stamps()) // 6)]:
                 assert (

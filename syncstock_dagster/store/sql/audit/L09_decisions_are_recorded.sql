@@ -3,7 +3,7 @@
 select c.count_id, c.decision::text as decision, 'no decision is recorded' as what
 from stock_counts as c
 where c.decision = 'pending'
-   or (c.decision in ('held', 'rejected') and c.standing = 'none'
+   or (c.decision in ('held', 'rejected') and c.standing = 'none' and c.withdrawn_by is null
        and not exists (select from decisions as x where x.count_id = c.count_id))
 union all
 select p.count_id, c.decision::text, 'in force without being applied'

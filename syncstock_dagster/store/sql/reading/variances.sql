@@ -53,7 +53,9 @@ together as (
 select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, t.variance,
        case
          when t.status <> 'applied' or v.tier is null or v.decided_by <> 'gate' then t.status
-         when abs(t.variance) > g.hold_above and v.tier in ('opening', 'tolerance', 'review') then 'flagged'
+         -- It was applied in a lower tier than it would be in now.
+         when abs(t.variance) > g.hold_above or (v.tier = 'tolerance' and abs(t.variance) >= g.review_from)
+           then 'flagged'
          when abs(t.variance) >= g.review_from then 'review'
          else t.status end as status,
        t.count_id, s.name as source, c.counted_from,
