@@ -23,7 +23,7 @@ ZONE = "UTC"
 
 _FIRST_DAY = date(2024, 1, 1)
 _DAYS = 360
-_BULK = 500_000
+_BULK = 1_000_000
 #: One ledger entry in so many is a count's.
 _COUNT_EVERY = 20
 _DAY = 86_400_000_000  # microseconds

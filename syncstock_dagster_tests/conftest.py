@@ -37,7 +37,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 _COMMON: dict[str, Any] = {
     "parent": hypothesis_settings.get_profile("default"),
     "deadline": None,
-    "derandomize": False,
     "print_blob": True,
     # A history is long, and each example talks to a database.
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -47,7 +46,7 @@ _COMMON: dict[str, Any] = {
 hypothesis_settings.register_profile(
     "ci", max_examples=15, stateful_step_count=25, derandomize=True, database=None, **_COMMON
 )
-hypothesis_settings.register_profile("prove", max_examples=2000, stateful_step_count=50, **_COMMON)
+hypothesis_settings.register_profile("prove", max_examples=2000, stateful_step_count=50, derandomize=False, **_COMMON)
 # `make prove` names the other one on the command line, which is read after this file.
 hypothesis_settings.load_profile("ci")
 

@@ -9,7 +9,9 @@ decided as (
   update stock_counts as c
   set decision = l.decision::count_decision
   from lines as l
-  where c.count_id = l.count_id and c.decision <> l.decision::count_decision
+  where c.count_id = l.count_id
+    and (c.decision <> l.decision::count_decision
+         or not exists (select from decisions as x where x.count_id = c.count_id))
   returning c.count_id),
 keys as (
   insert into run_count_keys

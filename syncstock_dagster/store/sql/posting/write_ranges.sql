@@ -12,19 +12,26 @@ stored as (
            partition by r.inventory_id, r.location_id order by r.valid_from), 0) as step
   from bounds as b
   -- Ranges follow each other without a gap: the last that begins before the first changed day reaches up to it.
-  left join lateral (
-    select s.valid_from
-    from stock_ranges as s
-    where s.inventory_id = b.inventory_id and s.location_id = b.location_id and s.valid_from < b.first_day
-    order by s.valid_from desc
-    limit 1) as before on true
-  join stock_ranges as r
-    on r.inventory_id = b.inventory_id and r.location_id = b.location_id
-    and r.valid_from >= coalesce(before.valid_from, b.first_day)
-    -- Where stock stays, up to the last changed day; or to the first range, if the change comes before it.
-    and r.valid_from <= case when b.net <> 0 then 'infinity' else greatest(b.last_day, (
-      select min(f.valid_from) from stock_ranges as f
-      where f.inventory_id = b.inventory_id and f.location_id = b.location_id)) end),
+  cross join lateral (
+    select
+      coalesce((
+        select p.valid_from from stock_ranges as p
+        where p.inventory_id = b.inventory_id and p.location_id = b.location_id and p.valid_from < b.first_day
+        order by p.valid_from desc
+        limit 1), '-infinity') as valid_from,
+      (select min(p.valid_from) from stock_ranges as p
+       where p.inventory_id = b.inventory_id and p.location_id = b.location_id) as begun
+    offset 0) as first
+  cross join lateral (
+    select x.inventory_id, x.location_id, x.valid_from, x.valid_to, x.on_hand
+    from stock_ranges as x
+    where x.inventory_id = b.inventory_id and x.location_id = b.location_id
+      and x.valid_from >= first.valid_from
+      -- Where stock stays, up to the last changed day; or to the first range, if the change comes before it.
+      and x.valid_from <= case when b.net <> 0 then 'infinity' else greatest(b.last_day, first.begun) end
+    order by x.valid_from
+    offset 0  -- or the planner reads and hashes the whole table
+  ) as r),
 steps as (
   select inventory_id, location_id, valid_from as day, step as old_step, 0 as change, 1 as is_stored from stored
   union all
