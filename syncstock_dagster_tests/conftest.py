@@ -46,7 +46,9 @@ _COMMON: dict[str, Any] = {
 hypothesis_settings.register_profile(
     "ci", max_examples=15, stateful_step_count=25, derandomize=True, database=None, **_COMMON
 )
-hypothesis_settings.register_profile("prove", max_examples=2000, stateful_step_count=50, derandomize=False, **_COMMON)
+hypothesis_settings.register_profile(
+    "prove", max_examples=2000, stateful_step_count=50, derandomize=False, **_COMMON
+)
 # `make prove` names the other one on the command line, which is read after this file.
 hypothesis_settings.load_profile("ci")
 

@@ -433,10 +433,12 @@ class Model:
         """Decide on counts nobody has decided on, and let go what the gate itself holds for no reason any more.
 
         In order of their instants, because a count that is let through changes what the next is expected to be.
-        The same count delivered again is no new question: the decision on it holds for every copy.
+        The same count delivered again is no new question: the decision on it holds for every copy. Nor is one that
+        a later one of its slot has replaced: nobody decides on it while it is replaced.
         """
         gated = [count for count in self.counted() if count.source in self.gated]
-        for count in sorted(gated, key=lambda count: (count.at, count.receipt)):
+        last_received = {(count.key, count.room): count for count in gated}
+        for count in sorted(last_received.values(), key=lambda count: (count.at, count.receipt)):
             if self.decisions.get(_row(count), ("held", "gate")) != ("held", "gate"):
                 continue
             answered = [
