@@ -142,6 +142,8 @@ class Posting:
             if self._rows.get("stage_counts"):
                 self._do("store_counts")
                 self._do("find_count_keys")
+            if self._asks_gate:
+                self._do("repeat_decisions")
             self._settle_counts()
         with self._stage("ledger"):
             self._post_step(1)
@@ -254,7 +256,7 @@ class Posting:
         self._do("write_stock")
 
     def _gate(self) -> None:
-        if not self._rows.get("stage_counts") and not self._exists("stock_counts where decision = 'held'"):
+        if not self._asks_gate:
             return
         self._do("find_candidates")
         if not self._rows["find_candidates"]:
@@ -311,9 +313,20 @@ class Posting:
         self._do("read_books")
 
     @property
+    def _asks_gate(self) -> bool:
+        """Whether any count waits, or came; most runs bring movements only, to articles nobody has a doubt about."""
+        return bool(self._rows.get("stage_counts")) or self._exists("stock_counts where decision = 'held'")
+
+    @property
     def _touches_counts(self) -> bool:
         """Whether any count may have come into force or left it; most runs bring movements only."""
-        keys = ("find_count_keys", "record_verdicts", "decisions/find_keys", "rollback/find_counts")
+        keys = (
+            "find_count_keys",
+            "repeat_decisions",
+            "record_verdicts",
+            "decisions/find_keys",
+            "rollback/find_counts",
+        )
         return any(self._rows.get(name) for name in keys)
 
     # -- plumbing ----------------------------------------------------------------------------------------------

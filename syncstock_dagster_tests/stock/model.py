@@ -241,18 +241,26 @@ class Model:
         self.chosen_groups.setdefault((pair, at), []).append(group)
         self.gate()
 
-    def approve(self, count: Counted) -> None:
+    def approve(self, count: Counted, who: str = "person") -> None:
         """A person lets a held count through."""
-        self._decide(count, "approved")
+        self._decide(count, "approved", who)
 
-    def reject(self, count: Counted) -> None:
+    def reject(self, count: Counted, who: str = "person") -> None:
         """A person turns a held count down."""
-        self._decide(count, "rejected")
+        self._decide(count, "rejected", who)
 
-    def _decide(self, count: Counted, decision: str) -> None:
+    def _decide(self, count: Counted, decision: str, who: str) -> None:
         for same in self.counted():
             if same.key == count.key and same.room == count.room and same.quantity == count.quantity:
-                self.decisions[_row(same)] = (decision, "person")
+                self.decisions[_row(same)] = (decision, who)
+        self.gate()
+
+    def take_back(self, who: str) -> None:
+        """A person's decision is undone for every copy of its count: the question is open again."""
+        self.decisions = {
+            row: ("held", "gate") if decided_by == who else (decision, decided_by)
+            for row, (decision, decided_by) in self.decisions.items()
+        }
         self.gate()
 
     # ---------------------------------------------------------------- L5: what the evidence says
@@ -434,10 +442,10 @@ class Model:
 
         In order of their instants, because a count that is let through changes what the next is expected to be.
         The same count delivered again is no new question: the decision on it holds for every copy. Nor is one that
-        a later one of its slot has replaced: nobody decides on it while it is replaced.
+        a later one of its slot has replaced, unless that one was rejected: nobody decides on it while it is replaced.
         """
         gated = [count for count in self.counted() if count.source in self.gated]
-        last_received = {(count.key, count.room): count for count in gated}
+        last_received = {(count.key, count.room): count for count in gated if not self._is_rejected(count)}
         for count in sorted(last_received.values(), key=lambda count: (count.at, count.receipt)):
             if self.decisions.get(_row(count), ("held", "gate")) != ("held", "gate"):
                 continue
@@ -461,19 +469,21 @@ class Model:
 
     def held(self) -> list[Counted]:
         """Gated counts that wait for a person."""
-        return self._decided("held")
-
-    def rejected(self) -> list[Counted]:
-        """Counts that a person turned down."""
-        return self._decided("rejected")
-
-    def _decided(self, decision: str) -> list[Counted]:
-        last_received = {(count.key, count.room): count for count in self.counted()}
+        standing = [count for count in self.counted() if not self._is_rejected(count)]
+        last_received = {(count.key, count.room): count for count in standing}
         return [
             count
             for count in last_received.values()
-            if count.source in self.gated and self.decisions[_row(count)][0] == decision
+            if count.source in self.gated and self.decisions[_row(count)][0] == "held"
         ]
+
+    def rejected(self) -> list[Counted]:
+        """Counts that a person turned down and nobody has counted again."""
+        last_received = {(count.key, count.room): count for count in self.counted()}
+        return [count for count in last_received.values() if self._is_rejected(count)]
+
+    def _is_rejected(self, count: Counted) -> bool:
+        return self.decisions.get(_row(count), ("held", ""))[0] == "rejected"
 
     # ---------------------------------------------------------------- what a reader sees
 
@@ -493,9 +503,10 @@ class Model:
             return "opening"
         if rows[0].source not in self.gated:
             return "applied"
-        as_tier = {"opening": "review", "approved": "held"}
         decided = [self.decisions[_row(row)][0] for row in rows]
-        allowed = max(TIERS.index(as_tier.get(decision, decision)) for decision in decided)
+        if "approved" in decided:  # somebody has looked at it
+            return "applied"
+        allowed = max(TIERS.index("review" if decision == "opening" else decision) for decision in decided)
         if TIERS.index(tier(variance)) > allowed:
             return "flagged"
         return "applied" if tier(variance) == "applied" else "review"

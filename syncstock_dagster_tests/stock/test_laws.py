@@ -806,6 +806,39 @@ def test_L9_a_rejected_count_stays_rejected(db: SyncStockDB) -> None:
     assert on_hand(db) == 299
 
 
+@pytest.mark.parametrize(("decide", "stock"), [("approve", 300), ("reject", 500)])
+def test_L9_the_same_count_again_takes_its_decision_over_and_loses_it_with_it(
+    db: SyncStockDB, decide: str, stock: int
+) -> None:
+    """The sheet comes a second time after somebody has decided: no new question, until the decision is undone."""
+    again = [counted(300, NOON + 2 * HOUR, source="excel")]
+    db.run_sync(pos_counts=[counted(500, NOON, source="excel")])
+    db.run_sync(pos_counts=again)
+    held = variance(db, NOON + 2 * HOUR)["count_id"]
+    decision = getattr(db, decide)([held], reason="looked at the shelf", who="Mona")
+    db.run_sync(pos_counts=again)
+    assert on_hand(db) == stock
+    assert "held" not in set(db.variances()["status"])
+    db.rollback(decision.operation_uuid, reason="it was the other shelf")
+    assert on_hand(db) == 500
+    assert variance(db, NOON + 2 * HOUR)["status"] == "held"
+    assert db.audit() == {}
+
+
+def test_L9_a_count_let_through_where_somebody_spoke_first_explains_no_later_one(db: SyncStockDB) -> None:
+    """The till said 500 at one, so a sheet's 450 for one is a conflict, and its 360 for two still lacks 140."""
+    db.run_sync(pos_counts=[counted(500, NOON), counted(500, NOON + HOUR)])
+    db.run_sync(
+        pos_counts=[
+            counted(450, NOON + HOUR, source="excel"),
+            counted(360, NOON + 2 * HOUR, source="excel"),
+        ]
+    )
+    assert on_hand(db) == 500
+    assert told(variance(db, NOON + 2 * HOUR)) == (360, 500, -140, "held")
+    assert db.audit() == {}
+
+
 def test_L9_a_hold_of_the_gate_ends_by_itself_when_late_rows_explain_the_difference(db: SyncStockDB) -> None:
     """300 where 500 should be; the 195 sold in between arrive: 5 are missing, and the count is applied."""
     db.run_sync(pos_counts=[counted(500, NOON, source="excel")])

@@ -1,42 +1,54 @@
 -- Gated counts of the touched articles that wait for a verdict, new or held before, as they would stand if
 -- applied: of one slot the one received last, rooms of a session summed. Held counts that a later one of
--- their slot replaces are superseded. Grain: article, location, instant, source, session.
+-- their slot replaces are superseded. word and point_word say who spoke first at the instant, the candidate's group
+-- or those that are applied. Grain: article, location, instant, source, session.
 with open_counts as (
-  select c.*, d.received_at
+  select c.*
+  from run_counts as n
+  join stock_counts as c using (count_id)
+  where c.decision = 'pending'
+  union all
+  select c.*
   from run_pairs as r
   join stock_counts as c using (inventory_id, location_id)
-  join deliveries as d using (delivery_id)
-  where c.decision in ('pending', 'held') and c.withdrawn_by is null),
-keys as (
-  select distinct inventory_id, location_id, counted_at, source_id, session from open_counts),
-slots as (
-  select c.*, row_number() over (
+  where c.decision = 'held' and c.withdrawn_by is null),
+instants as (
+  select distinct inventory_id, location_id, counted_at from open_counts),
+spoken as (
+  select c.*,
+         row_number() over (
+           partition by c.inventory_id, c.location_id, c.counted_at
+           order by d.received_at, c.delivery_id, c.position) as word,
+         row_number() over (
            partition by c.inventory_id, c.location_id, c.counted_at, c.source_id, c.session, c.room
            order by d.received_at desc, c.delivery_id desc, c.position desc) = 1 as is_last
-  from keys as k
-  join stock_counts as c
-    on (c.inventory_id, c.location_id, c.counted_at, c.source_id)
-       = (k.inventory_id, k.location_id, k.counted_at, k.source_id)
-    and c.session is not distinct from k.session
+  from instants as i
+  join stock_counts as c using (inventory_id, location_id, counted_at)
   join deliveries as d using (delivery_id)
   where c.decision in ('pending', 'held', 'applied') and c.withdrawn_by is null),
 superseded as (
   update stock_counts as c
   set standing = case when s.is_last then 'none' else 'superseded' end::count_standing,
       decision = case when c.decision = 'pending' then 'held' else c.decision end
-  from slots as s
+  from spoken as s
   where c.count_id = s.count_id and s.decision in ('pending', 'held')
     and (c.standing <> case when s.is_last then 'none' else 'superseded' end::count_standing
          or (c.decision = 'pending' and not s.is_last))),
 asked as (
-  select inventory_id, location_id, counted_at, source_id, session, sum(quantity) as quantity,
-         array_agg(count_id order by count_id) filter (where decision <> 'applied') as count_ids
-  from slots
-  where is_last
+  select inventory_id, location_id, counted_at, source_id, session,
+         sum(quantity) filter (where is_last) as quantity,
+         array_agg(count_id order by count_id) filter (where is_last and decision <> 'applied') as count_ids,
+         min(word) filter (where is_last or decision = 'applied') as word
+  from spoken
   group by inventory_id, location_id, counted_at, source_id, session
-  having bool_or(decision <> 'applied'))
+  having bool_or(is_last and decision <> 'applied')),
+points as (
+  select inventory_id, location_id, counted_at, min(word) as word
+  from spoken
+  where decision = 'applied'
+  group by inventory_id, location_id, counted_at)
 insert into run_candidates
-select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.quantity, a.count_ids,
+select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.quantity, a.count_ids, a.word, p.word,
        row_number() over (
          partition by a.inventory_id, a.location_id
          order by a.counted_at, a.source_id, a.session nulls first),
@@ -44,6 +56,7 @@ select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.qu
        s.review_from, s.hold_above, null
 from asked as a
 join run_sources as s on s.source_id = a.source_id and s.of_counts
+left join points as p using (inventory_id, location_id, counted_at)
 left join count_points as here
   on here.inventory_id = a.inventory_id and here.location_id = a.location_id
   and here.counted_at = a.counted_at and here.recorded_to = 'infinity'

@@ -40,3 +40,5 @@ on conflict (fact) do update
   set status = 'open', resolved_at = null, movement_id = excluded.movement_id,
       local_value = excluded.local_value
   where sync_conflicts.status = 'obsolete'
+    -- What is in force has changed since: whoever decides must see against what.
+    or (sync_conflicts.status = 'open' and sync_conflicts.local_value <> excluded.local_value)

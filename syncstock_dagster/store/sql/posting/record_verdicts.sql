@@ -11,7 +11,11 @@ decided as (
   from lines as l
   where c.count_id = l.count_id
     and (c.decision <> l.decision::count_decision
-         or not exists (select from decisions as x where x.count_id = c.count_id))
+         or l.decision is distinct from (
+           select x.decision from decisions as x
+           where x.count_id = c.count_id
+           order by x.decision_id desc
+           limit 1))
   returning c.count_id),
 keys as (
   insert into run_count_keys

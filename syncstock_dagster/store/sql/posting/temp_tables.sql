@@ -88,7 +88,9 @@ create temp table run_count_changes (
 -- Gated counts that wait for a verdict, one per article, location, instant, source and session.
 create temp table run_candidates (
   inventory_id bigint, location_id int, counted_at timestamptz, source_id smallint,
-  session text collate "C", quantity numeric, count_ids bigint[], rank int,
+  session text collate "C", quantity numeric, count_ids bigint[],
+  word int, point_word int,                 -- who spoke first at the instant: this, or what is applied there
+  rank int,
   segment_before timestamptz, segment_after timestamptz, point_variance numeric,
   review_from numeric, hold_above numeric, vetoed text
 ) on commit delete rows;

@@ -42,7 +42,17 @@ undecided as (
   where c.decision in ('held', 'rejected', 'applied') and v.decision in ('held', 'rejected')
     and (c.withdrawn_by is null or %(known_at)s::timestamptz is not null)
     and not (c.standing = 'superseded' and %(known_at)s::timestamptz is null)
-    and (%(known_at)s::timestamptz is not null or c.decision::text = v.decision)),
+    and (%(known_at)s::timestamptz is not null or c.decision::text = v.decision)
+    -- Whoever counted again has answered a rejection.
+    and not (c.decision = 'rejected' and %(known_at)s::timestamptz is null and exists (
+      select from stock_counts as l
+      join deliveries as ld on ld.delivery_id = l.delivery_id
+      join deliveries as cd on cd.delivery_id = c.delivery_id
+      where (l.inventory_id, l.location_id, l.counted_at, l.source_id)
+            = (c.inventory_id, c.location_id, c.counted_at, c.source_id)
+        and l.session is not distinct from c.session and l.room is not distinct from c.room
+        and l.withdrawn_by is null
+        and (ld.received_at, l.delivery_id, l.position) > (cd.received_at, c.delivery_id, c.position)))),
 together as (
   select inventory_id, location_id, counted_at, counted, counted - variance as expected, variance, count_id,
          case when is_opening then 'opening' else 'applied' end as status
