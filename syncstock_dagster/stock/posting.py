@@ -17,8 +17,11 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import Connection
 
+from syncstock_dagster.stock import express
 from syncstock_dagster.stock.evidence import Evidence
 from syncstock_dagster.stock.policy import Policies, SourcePolicy, resolve_callable
 from syncstock_dagster.store.copy import copy_table
@@ -50,6 +53,10 @@ class Posting:
             "default_location": default_location,
             "recorded_at": recorded_at,
             "delivery_id": None,
+            "days": [],
+            "zones": [],
+            "express": "[]",
+            "express_rows": 0,
         }
         self._source_policies: dict[str, SourcePolicy] = {}
         self._has_sources = False
@@ -70,10 +77,15 @@ class Posting:
     def take_evidence(self, evidence: Evidence, delivery_id: int | None) -> None:
         """Movements and counts of one delivery, and what can leave quarantine by now."""
         self._values["delivery_id"] = delivery_id
+        self._rows["copy"] = len(evidence)
+        movements = evidence.movements
+        self._load_sources(movements, evidence.counts)
+        if delivery_id is not None and len(movements) >= express.EXPRESS_ROWS:
+            with self._stage("express"):
+                movements = self._take_express(movements, delivery_id)
         with self._stage("copy"):
-            copy_table(self._connection, "raw_movements", evidence.movements)
+            copy_table(self._connection, "raw_movements", movements)
             copy_table(self._connection, "raw_counts", evidence.counts)
-            self._rows["copy"] = len(evidence)
         self.release()
 
     def release(self) -> None:
@@ -131,11 +143,11 @@ class Posting:
         """
         with self._stage("lock"):
             if self._has_advisory:
-                self._connection.execute("delete from run_deltas where delta is null")
+                self._connection.execute("delete from run_entries where delta is null")
             self._do("lock_pairs")
             self._do("read_pairs")
             self._do("stamp_pairs")
-            self._analyze("run_deltas", "run_pairs")
+            self._analyze("run_entries", "run_pairs")
         if before_counts is not None:
             before_counts()
         with self._stage("counts"):
@@ -176,11 +188,23 @@ class Posting:
         self._do("stage_counts")
         self._analyze("run_movements", "run_counts")
 
-    def _load_sources(self) -> None:
+    def _take_express(self, movements: pa.Table, delivery_id: int) -> pa.Table:
+        taken = express.take_express(
+            self._connection, movements, delivery_id, str(self._values["default_location"])
+        )
+        self._values["express_rows"] = taken.rows
+        self._values["express"] = json.dumps(
+            [{"source_id": source, "first_at": first.isoformat()} for source, first in taken.first_at.items()]
+        )
+        return taken.rest
+
+    def _load_sources(self, *evidence: pa.Table) -> None:
         if self._has_sources:
             return
         self._has_sources = True
-        names = [row[0] for row in self._connection.execute(statement("posting/known_sources"))]
+        named = {name for rows in evidence for name in pc.unique(rows["source"]).to_pylist()}
+        found = self._connection.execute(statement("posting/known_sources"), {"named_sources": sorted(named)})
+        names = [row[0] for row in found]
         rows = []
         for name in names:
             for of_counts in (False, True):
@@ -207,10 +231,12 @@ class Posting:
         self._do("run_locations")
 
     def _admit(self) -> None:
+        if not self._rows["stage_movements"]:
+            return
         self._do("find_contested")
         self._do("admit_movements")
         self._values["all_admitted"] = self._rows["admit_movements"] == self._rows["stage_movements"]
-        self._do("admitted_deltas")
+        self._do("enter_admitted")
         if self._values["all_admitted"]:
             return
         self._do("find_refused")
@@ -226,7 +252,7 @@ class Posting:
         self._analyze("run_contenders")
         self._do("demote_contested")
         self._do("settle_contested")
-        self._do("contested_deltas")
+        self._do("enter_contested")
         self._do("movement_conflicts")
 
     # -- counts and ledger -------------------------------------------------------------------------------------
@@ -247,7 +273,7 @@ class Posting:
             self._do("forget_points")
             self._do("close_points")
             self._do("open_points")
-        self._do("enter_movements")
+        self._do("enter_withdrawn_counts")
         self._do("enter_adjustments")
         self._analyze("run_entries")
         if self._rows["enter_adjustments"]:
@@ -261,7 +287,7 @@ class Posting:
         self._do("find_candidates")
         if not self._rows["find_candidates"]:
             return
-        self._connection.execute("truncate run_books, run_deltas, run_count_changes")
+        self._connection.execute("truncate run_books, run_count_changes")
         self._do("next_step")
         self._do("ask_candidate_books")
         self._analyze("run_candidates", "run_books")
@@ -347,7 +373,8 @@ class Posting:
 
     def _statistics(self) -> dict[str, Any]:
         text = statement("posting/statistics")
-        cursor = self._connection.execute(text, {"operation_id": self._values["operation_id"]})
+        values = {name: self._values[name] for name in ("operation_id", "express_rows")}
+        cursor = self._connection.execute(text, values)
         row = cursor.fetchone()
         assert row is not None and cursor.description is not None
         return {column.name: int(value) for column, value in zip(cursor.description, row, strict=True)}

@@ -5,6 +5,7 @@ What belongs here: moving columns. What does not: knowing what they mean.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +23,25 @@ def copy_table(connection: Connection[Any], table: str, rows: pa.Table) -> None:
         return
     columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     command = sql.SQL("copy {} ({}) from stdin (format csv)").format(sql.Identifier(table), columns)
-    with connection.cursor() as cursor, cursor.copy(command) as copy:
-        for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
-            sink = pa.BufferOutputStream()
-            arrow_csv.write_csv(batch, sink, write_options=_CSV)
-            copy.write(memoryview(sink.getvalue()))
+    batches = rows.to_batches(max_chunksize=_BATCH_ROWS)
+    # The next batch is written as text while the server reads the one before it.
+    with (
+        ThreadPoolExecutor(1) as writer,
+        connection.cursor() as cursor,
+        cursor.copy(command) as copy,
+    ):
+        texts = [writer.submit(_text, batch) for batch in batches[:1]]
+        for following in [*batches[1:], None]:
+            text = texts.pop().result()
+            if following is not None:
+                texts.append(writer.submit(_text, following))
+            copy.write(memoryview(text))
+
+
+def _text(batch: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    arrow_csv.write_csv(batch, sink, write_options=_CSV)
+    return sink.getvalue()
 
 
 def to_bytes(rows: pa.Table) -> bytes:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from syncstock_dagster.database import SyncStockDB
+from syncstock_dagster.stock import express
 from syncstock_dagster.stock.records import (
     MovementRecord,
     POSRecord,
@@ -216,12 +217,14 @@ class StockMachine(RuleBasedStateMachine):
         self.operations: list[tuple[Delivery, str]] = []
         self.rollbacks: dict[int, str] = {}
         self.decisions: list[str] = []
+        self.patch = pytest.MonkeyPatch()
         self.open_conflicts: dict[int, tuple[Any, Moved]] = {}
 
-    @initialize(theatre=some.theatres())
-    def begin(self, theatre: some.Theatre) -> None:
-        """Choose the days on which it plays."""
+    @initialize(theatre=some.theatres(), is_express=st.booleans())
+    def begin(self, theatre: some.Theatre, is_express: bool) -> None:
+        """Choose the days on which it plays, and whether deliveries are large enough for the express lane."""
         self.theatre = theatre
+        self.patch.setattr(express, "EXPRESS_ROWS", 1 if is_express else 1_000_000)
 
     # ---- deliveries
 
@@ -417,6 +420,7 @@ class StockMachine(RuleBasedStateMachine):
                     == []
                 )
         finally:
+            self.patch.undo()
             self.db.close()
 
 
@@ -549,6 +553,12 @@ def test_L4_order_cuts_and_repetition_do_not_matter(open_database: OpenDatabase)
     @settings(max_examples=EXAMPLES // 2)
     @given(history=histories())
     def check(history: tuple[some.Theatre, list[dict[str, list[Any]]], list[int], int]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            tell(history, patch)
+
+    def tell(
+        history: tuple[some.Theatre, list[dict[str, list[Any]]], list[int], int], patch: pytest.MonkeyPatch
+    ) -> None:
         theatre, deliveries, withdrawn, seed = history
         shuffled = random.Random(seed)
         standing = [delivery for n, delivery in enumerate(deliveries) if n not in withdrawn]
@@ -565,6 +575,7 @@ def test_L4_order_cuts_and_repetition_do_not_matter(open_database: OpenDatabase)
         seen = in_one_go.seen(theatre)
         assert seen == expected_of(standing, theatre)
 
+        patch.setattr(express, "EXPRESS_ROWS", 1)
         in_any_order = Telling(open_database(some.POLICIES))
         order = list(range(len(deliveries)))
         shuffled.shuffle(order)

@@ -3,7 +3,22 @@
 -- a count is neutralised there, and nowhere later. Next means: at or after a movement, strictly after a count.
 -- Grain: article, location, instant of a count in force.
 insert into run_entries
-with contributions as (
+with firsts as (
+  select inventory_id, location_id, min(effective_at) as effective_at
+  from run_entries
+  where step = %(step)s and entry_type = 'movement'
+  group by inventory_id, location_id),
+-- The counts that any movement of the pair may stand before, for a search in memory instead of one in the index.
+ahead as materialized (
+  select f.inventory_id, f.location_id, p.instants
+  from firsts as f
+  cross join lateral (
+    select array_agg(c.counted_at order by c.counted_at) as instants
+    from count_points as c
+    where c.inventory_id = f.inventory_id and c.location_id = f.location_id
+      and c.counted_at >= f.effective_at and c.recorded_to = 'infinity') as p
+  where p.instants is not null),
+contributions as (
   select inventory_id, location_id, counted_at, gap as delta, (old_quantity is null)::int as events
   from run_count_changes
   where new_quantity is not null
@@ -18,14 +33,13 @@ with contributions as (
     order by p.counted_at
     limit 1) as n
   union all
-  select d.inventory_id, d.location_id, n.counted_at, -d.delta, 0
-  from run_deltas as d
-  cross join lateral (
-    select p.counted_at from count_points as p
-    where p.inventory_id = d.inventory_id and p.location_id = d.location_id
-      and p.counted_at >= d.effective_at and p.recorded_to = 'infinity'
-    order by p.counted_at
-    limit 1) as n),
+  -- width_bucket counts the instants before the movement; the next one is the count that neutralises it.
+  select d.inventory_id, d.location_id,
+         a.instants[width_bucket(d.effective_at - interval '1 microsecond', a.instants) + 1], -d.delta, 0
+  from run_entries as d
+  join ahead as a using (inventory_id, location_id)
+  where d.step = %(step)s and d.entry_type = 'movement'
+    and d.effective_at <= a.instants[cardinality(a.instants)]),
 adjustments as (
   select inventory_id, location_id, counted_at, sum(delta) as delta, sum(events) as events
   from contributions

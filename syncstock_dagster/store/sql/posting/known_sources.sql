@@ -1,6 +1,5 @@
--- Every source this run may meet: those of its rows, and those whose counts are held. Grain: source.
-select source from raw_movements
-union
-select source from raw_counts
+-- Every source this run may meet: those of its rows, and those that are known, whose evidence may wait.
+-- Grain: source.
+select unnest(%(named_sources)s::text[])
 union
 select name from sources

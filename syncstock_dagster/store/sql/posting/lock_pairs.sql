@@ -1,7 +1,7 @@
 -- Every article and location that this run may touch: its stock row exists, and is locked in key order.
 -- Whoever posts to the ledger takes these locks. Grain: article and location.
 with touched as (
-  select inventory_id, location_id from run_deltas
+  select inventory_id, location_id from run_entries
   union
   select inventory_id, location_id from run_counts
   union

@@ -4,7 +4,7 @@ insert into run_pairs (inventory_id, location_id, on_hand, stamp)
 select s.inventory_id, s.location_id, s.on_hand, s.recorded_at
 from item_stock as s
 where (s.inventory_id, s.location_id) in (
-  select inventory_id, location_id from run_deltas
+  select inventory_id, location_id from run_entries
   union
   select inventory_id, location_id from run_counts
   union

@@ -32,7 +32,7 @@ verdict_numbers as (
          count(*) filter (where tier in ('held', 'rule')) as held
   from run_verdicts)
 select
-  (select count(*) from run_movements) - m.not_new as movements_new,
+  (select count(*) from run_movements) + %(express_rows)s - m.not_new as movements_new,
   m.duplicate as movements_duplicate,
   m.conflict as movements_conflict,
   (select count(*) from run_before as b join movements as x using (movement_id)

@@ -7,4 +7,4 @@ select m.movement_id, m.delivery_id, m.position, m.inventory_id, m.location_id, 
        m.advisory, m.day_grain, m.restates, m.effective_at, m.quantity, m.day, m.document_key, m.line_key,
        m.reason, m.unit_price
 from run_movements as m
-where not exists (select from run_deltas as d where d.movement_id = m.movement_id)
+where not exists (select from run_entries as e where e.movement_id = m.movement_id)

@@ -40,6 +40,11 @@ create temp table run_days (
   primary key (day, timezone)
 ) on commit delete rows;
 
+-- Documents that may take the express lane, if nothing of them is known.
+create temp table run_documents (
+  place int, source_id smallint, document text collate "C"
+) on commit delete rows;
+
 -- Rows of the evidence tables before they are there.
 create temp table run_movements (like movements) on commit delete rows;
 create temp table run_counts (like stock_counts) on commit delete rows;
@@ -54,12 +59,6 @@ create temp table run_contenders (movement_id bigint primary key) on commit dele
 
 -- Contested rows that were in force when the run came to them.
 create temp table run_before (like movements) on commit delete rows;
-
--- What the movements of this run change, before any count neutralises it.
-create temp table run_deltas (
-  inventory_id bigint, location_id int, effective_at timestamptz, delta numeric, events smallint,
-  source_id smallint, movement_id bigint, reason text
-) on commit delete rows;
 
 create temp table run_pairs (
   inventory_id bigint, location_id int, on_hand numeric, stamp timestamptz,
@@ -100,7 +99,8 @@ create temp table run_verdicts (
   session text collate "C", count_ids bigint[], counted numeric, expected numeric, tier text, vetoed text
 ) on commit delete rows;
 
--- The ledger entries of this run; step 2 holds what the gate released.
+-- The ledger entries of this run: what movements change, and the adjustments that neutralise it at counts; step 2
+-- holds what the gate released.
 create temp table run_entries (
   step smallint, inventory_id bigint, location_id int, effective_at timestamptz, entry_type entry_type,
   delta numeric, events smallint, source_id smallint, movement_id bigint, reason text

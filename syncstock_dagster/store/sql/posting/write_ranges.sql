@@ -32,15 +32,11 @@ stored as (
     order by x.valid_from
     offset 0  -- or the planner reads and hashes the whole table
   ) as r),
-steps as (
-  select inventory_id, location_id, valid_from as day, step as old_step, 0 as change, 1 as is_stored from stored
-  union all
-  select inventory_id, location_id, day, 0, delta, 0 from run_day_deltas),
 merged as (
-  select inventory_id, location_id, day, sum(old_step) as old_step, sum(change) as change,
-         max(is_stored) as is_stored
-  from steps
-  group by inventory_id, location_id, day),
+  select inventory_id, location_id, day, coalesce(s.step, 0) as old_step, coalesce(d.delta, 0) as change,
+         (s.step is not null)::int as is_stored
+  from (select inventory_id, location_id, valid_from as day, step from stored) as s
+  full join run_day_deltas as d using (inventory_id, location_id, day)),
 running as (
   select inventory_id, location_id, day, old_step + change as step,
          row_number() over pair as n,

@@ -6,6 +6,10 @@ with seen as (
   join deliveries as d using (delivery_id)
   group by m.source_id
   union all
+  select e.source_id, d.received_at, d.received_at - e.first_at
+  from jsonb_to_recordset(%(express)s::jsonb) as e (source_id smallint, first_at timestamptz)
+  join deliveries as d on d.delivery_id = %(delivery_id)s
+  union all
   select c.source_id, max(d.received_at), max(d.received_at - c.counted_at)
   from run_counts as c
   join deliveries as d using (delivery_id)

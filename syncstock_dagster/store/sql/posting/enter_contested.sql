@@ -1,9 +1,9 @@
 -- What settling changed, as one correcting entry per identity, article, location and instant.
--- Grain of run_deltas: identity and instant.
+-- Grain of run_entries: identity and instant.
 with gone as (
-  delete from run_deltas as d
+  delete from run_entries as e
   using run_contenders as c
-  where c.movement_id = d.movement_id),
+  where c.movement_id = e.movement_id),
 changes as (
   select b.source_id, b.document_key, b.line_key, b.inventory_id, b.location_id, b.effective_at,
          -b.quantity as delta, -1 as events, b.movement_id, b.reason
@@ -15,8 +15,8 @@ changes as (
   from run_contenders as c
   join movements as m using (movement_id)
   where m.state = 'in_force' and not m.advisory)
-insert into run_deltas
-select inventory_id, location_id, effective_at, sum(delta), sum(events), source_id,
+insert into run_entries
+select 1, inventory_id, location_id, effective_at, 'movement'::entry_type, sum(delta), sum(events), source_id,
        coalesce(max(movement_id) filter (where events = 1), max(movement_id)),
        coalesce(max(reason) filter (where events = 1), max(reason))
 from changes
