@@ -167,8 +167,8 @@ class _Lane:
         places = self._without(has_document, ordinary)
         places = self._without(places, self._known_documents(places))
         self._number_lines(places)
-        places = self._without(places, self._repeated(places))
-        return places[self._key_order(places)]
+        places = places[self._key_order(places)]
+        return self._without(places, self._repeated(places))
 
     def _without(self, places: Ints, documents: Ints) -> Ints:
         return places[~np.isin(self._key_of(places), documents)] if len(documents) else places
@@ -219,8 +219,7 @@ class _Lane:
         )
 
     def _repeated(self, places: Ints) -> Ints:
-        """Documents that name a line twice."""
-        places = places[self._key_order(places)]
+        """Documents that name a line twice; the places are in key order."""
         leg, _ = _ints(self._table["leg"])
         is_new = _changes(self.source[places], self.document[places], self._line[places], leg[places])
         return self._key_of(places[~is_new])

@@ -144,6 +144,7 @@ class Posting:
         with self._stage("lock"):
             if self._has_advisory:
                 self._connection.execute("delete from run_entries where delta is null")
+            self._do("find_pairs")
             self._do("lock_pairs")
             self._do("read_pairs")
             self._do("stamp_pairs")

@@ -4,7 +4,11 @@
 insert into run_day_deltas
 with offsets as materialized (
   select d.location_id, d.utc_day, l.timezone, case when o.at_start = o.at_end then o.at_start end as utc_offset
-  from (select distinct location_id, effective_at::date as utc_day from run_entries) as d
+  from (
+    -- Collected and laid out again: the planner then knows that these are few.
+    select location_id, unnest(array_agg(utc_day)) as utc_day
+    from (select distinct location_id, effective_at::date as utc_day from run_entries) as x
+    group by location_id) as d
   join run_locations as l using (location_id)
   cross join lateral (
     select (d.utc_day::timestamptz at time zone l.timezone) - d.utc_day as at_start,

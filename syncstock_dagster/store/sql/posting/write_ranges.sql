@@ -38,9 +38,8 @@ merged as (
   from (select inventory_id, location_id, valid_from as day, step from stored) as s
   full join run_day_deltas as d using (inventory_id, location_id, day)),
 running as (
-  select inventory_id, location_id, day, old_step + change as step,
+  select inventory_id, location_id, day, old_step, is_stored, old_step + change as step,
          row_number() over pair as n,
-         case when max(is_stored) over pair = 1 then sum(old_step) over pair end as old_value,
          sum(old_step + change) over pair as new_value
   from merged
   window pair as (partition by inventory_id, location_id order by day)),
@@ -83,11 +82,12 @@ restated as (
              and closing_day(x.effective_at, l.timezone) <= c.day
            order by x.entry_id)
   from (
-    select *, coalesce(lead(day) over (
-             partition by inventory_id, location_id order by day) - 1, 'infinity') as last_day
+    select *, coalesce(lead(day) over pair - 1, 'infinity') as last_day,
+           case when max(is_stored) over pair = 1 then sum(old_step) over pair end as old_value
     from running
     where location_id in (
-      select p.location_id from run_locations as p where p.published_through is not null)) as c
+      select p.location_id from run_locations as p where p.published_through is not null)
+    window pair as (partition by inventory_id, location_id order by day)) as c
   join run_locations as l using (location_id)
   join run_pairs as p using (inventory_id, location_id)
   where c.new_value is distinct from c.old_value and c.day <= l.published_through)
