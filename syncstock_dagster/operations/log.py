@@ -4,6 +4,10 @@ What belongs here: opening, closing and retrying operations. What does not: what
 
 Exactly once (law L10): the operation's uuid is its identity. A worker holds a session lock on it while it lives,
 so a retry waits until the lost attempt's backend is gone, and then either finds it completed or does it anew.
+
+Types of operations: ``sync``, ``load``, ``pull`` and ``push`` bring evidence or carry it out, and set the status;
+``approve``, ``reject``, ``resolve``, ``rollback``, ``stage``, ``commit``, ``restore`` and ``replay`` are people's;
+``catalogue``, ``release``, ``close`` and ``rebuild`` are care.
 """
 
 from __future__ import annotations
@@ -11,16 +15,18 @@ from __future__ import annotations
 import getpass
 import json
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import psycopg
 import stamina
 from psycopg import Connection
 
 from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.performance import Performance
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -42,6 +48,7 @@ class Operation:
     operation_id: int
     uuid: str
     who: str
+    performance: Performance = field(default_factory=Performance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,34 @@ class Outcome:
     is_dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Acting:
+    who: str | None = None
+    dagster_run_id: str | None = None
+    performance: Performance | None = None
+
+
+_acting: ContextVar[_Acting] = ContextVar("acting", default=_Acting())  # noqa: B039 - it is frozen
+
+
+@contextmanager
+def acting(
+    *, who: str | None = None, dagster_run_id: str | None = None, performance: Performance | None = None
+) -> Iterator[None]:
+    """On whose behalf operations begin from here on: a person, a Dagster run, a reader that has measured its part.
+
+    ``performance`` goes to the first operation within.
+    """
+    now = _acting.get()
+    token = _acting.set(
+        _Acting(who or now.who, dagster_run_id or now.dagster_run_id, performance or now.performance)
+    )
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 def run_operation(
     url: str,
     name: str,
@@ -62,11 +97,13 @@ def run_operation(
     who: str | None = None,
     is_rollbackable: bool = False,
     dry_run: bool = False,
-    dagster_run_id: str | None = None,
+    direction: Literal["up", "down", "bidirectional"] = "down",
 ) -> Outcome:
     """Run ``work`` in one transaction, exactly once, and record it.
 
-    ``work`` may be called again after a failure that can pass; what the earlier call did was undone.
+    ``work`` may be called again after a failure that can pass; what the earlier call did was undone. What it
+    returns is kept as the operation's statistics. Two names in it have a meaning here: ``seconds`` (by stage) goes
+    to the performance log, and a true ``partly`` says that something of what was asked was left.
 
     Raises:
         BadInput: the name or who cannot be stored.
@@ -76,22 +113,27 @@ def run_operation(
         if text is not None and not is_storable(text):
             raise BadInput(f"{text[:80]!r} cannot be stored: it holds a NUL or a lone surrogate.")
     operation_uuid = str(uuid.uuid4())
+    on_behalf = _acting.get()
     values = {
         "uuid": operation_uuid,
         "name": name or operation_type,
         "type": operation_type,
-        "who": who or operating_system_user(),
-        "dagster_run_id": dagster_run_id,
+        "direction": direction,
+        "who": who or on_behalf.who or operating_system_user(),
+        "dagster_run_id": on_behalf.dagster_run_id,
         "is_rollbackable": is_rollbackable,
     }
     if dry_run:
         return _rehearse(url, values, work)
+    performance = on_behalf.performance or Performance()
+    if on_behalf.performance is not None:
+        _acting.set(replace(on_behalf, performance=None))
     try:
         for attempt in stamina.retry_context(
             on=_can_pass, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
         ):
             with attempt:
-                return _attempt(url, values, work)
+                return _attempt(url, values, work, performance)
     except Exception as error:
         _record_failure(url, operation_uuid, error)
         raise
@@ -118,7 +160,9 @@ def _can_pass(error: Exception) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
-def _attempt(url: str, values: dict[str, Any], work: Callable[[Operation], Statistics]) -> Outcome:
+def _attempt(
+    url: str, values: dict[str, Any], work: Callable[[Operation], Statistics], performance: Performance
+) -> Outcome:
     with connect(url) as connection:
         (operation_id,) = _one(connection, "operations/open", values)
         connection.execute("select pg_advisory_lock(operation_lock(%s))", (operation_id,))
@@ -133,9 +177,12 @@ def _attempt(url: str, values: dict[str, Any], work: Callable[[Operation], Stati
             )
             return Outcome(values["uuid"], statistics)
         with connection.transaction():
-            statistics = work(Operation(connection, operation_id, values["uuid"], values["who"]))
-            _complete(connection, operation_id, statistics)
-        connection.execute("select pg_advisory_unlock(operation_lock(%s))", (operation_id,))
+            statistics = work(Operation(connection, operation_id, values["uuid"], values["who"], performance))
+            _complete(connection, operation_id, statistics, performance)
+        connection.execute(
+            "select pg_advisory_unlock(operation_lock(%s)), set_config('syncstock.operation_id', '', false)",
+            (operation_id,),
+        )
         return Outcome(values["uuid"], statistics)
 
 
@@ -144,15 +191,27 @@ def _rehearse(url: str, values: dict[str, Any], work: Callable[[Operation], Stat
     try:
         with connect(url) as connection, connection.transaction():
             (operation_id,) = _one(connection, "operations/open", values)
+            connection.execute("select set_config('syncstock.operation_id', %s::text, true)", (operation_id,))
             raise _DryRun(work(Operation(connection, operation_id, values["uuid"], values["who"])))
     except _DryRun as rehearsed:
         return Outcome(values["uuid"], rehearsed.statistics, is_dry_run=True)
 
 
-def _complete(connection: Connection[Any], operation_id: int, statistics: Statistics) -> None:
+def _complete(
+    connection: Connection[Any], operation_id: int, statistics: Statistics, performance: Performance
+) -> None:
+    for stage, seconds in statistics.pop("seconds", {}).items():
+        performance.count(stage, seconds=seconds)
+    summary = performance.summary(statistics)
     connection.execute(
         statement("operations/complete"),
-        {"operation_id": operation_id, "statistics": json.dumps(statistics, default=str)},
+        {
+            **summary,
+            "stages": json.dumps(summary["stages"]),
+            "operation_id": operation_id,
+            "status": "partly" if statistics.get("partly") else "completed",
+            "statistics": json.dumps(statistics, default=str),
+        },
     )
 
 

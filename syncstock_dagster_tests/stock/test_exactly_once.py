@@ -88,7 +88,11 @@ _GIVEN_OUT = {
     "last_processed_at", "lateness", "conflict_uuid", "operation_uuid", "caused_by", "fact", "withdrawn_by",
     "chosen_by", "released_by",
 }  # fmt: skip
-_NO_EVIDENCE = {"sync_operations", "meta", "alembic_version", "sources", "delivery_payloads"}
+#: What is told of attempts, and how long they took, differs where there were several.
+_NO_EVIDENCE = {
+    "sync_operations", "meta", "alembic_version", "sources", "delivery_payloads", "sync_events",
+    "sync_performance_logs",
+}  # fmt: skip
 
 
 def content(url: str) -> dict[str, list[str]]:

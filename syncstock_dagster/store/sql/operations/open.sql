@@ -2,6 +2,6 @@
 insert into sync_operations
   (operation_uuid, name, operation_type, sync_direction, status, created_by, dagster_run_id, is_rollbackable)
 values
-  (%(uuid)s, %(name)s, %(type)s, 'down', 'pending', %(who)s, %(dagster_run_id)s, %(is_rollbackable)s)
+  (%(uuid)s, %(name)s, %(type)s, %(direction)s, 'pending', %(who)s, %(dagster_run_id)s, %(is_rollbackable)s)
 on conflict (operation_uuid) do update set name = excluded.name
 returning operation_id
