@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from syncstock_dagster.settings import get_settings
@@ -21,6 +21,10 @@ from syncstock_dagster.store.connection import close_idle, connect, libpq_url
 if TYPE_CHECKING:
     import pandas as pd
 
+    from syncstock_dagster.catalog.policy import CataloguePolicy, OperationsPolicy
+    from syncstock_dagster.catalog.staging import StagingResult
+    from syncstock_dagster.operations.log import Outcome
+    from syncstock_dagster.operations.rollback import RollbackPreview, Selection
     from syncstock_dagster.sources.files import ParsedFile
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evidence import Evidence
@@ -245,6 +249,161 @@ class SyncStockDB:
         """``code, name, timezone``."""
         return self._read("locations")
 
+    def stage_products(
+        self,
+        changes: Iterable[Mapping[str, Any]],
+        *,
+        source: str,
+        commit: bool = False,
+        note: str = "",
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> StagingResult:
+        """Stage changes of articles (``catalog.changes``); what the source's policy trusts is committed with it."""
+        from syncstock_dagster.catalog.staging import stage
+
+        return stage(
+            self.url, changes, self.catalogue_policy, self.policies, source=source, commit=commit, note=note,
+            default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def change_products(
+        self, changes: Iterable[Mapping[str, Any]], *, who: str | None = None, dry_run: bool = False
+    ) -> StagingResult:
+        """Change articles by hand, at once: all fields, codes and units, as a person says."""
+        from syncstock_dagster.catalog.staging import PEOPLE
+
+        return self.stage_products(changes, source=PEOPLE, commit=True, who=who, dry_run=dry_run)
+
+    def staged(
+        self,
+        statuses: Sequence[str] | None = ("staged", "approved"),
+        source: str | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:
+        """Changes that wait for review or commit, with old and new of each field."""
+        from syncstock_dagster.catalog.staging import staged
+
+        return staged(self.url, statuses=statuses, source=source, limit=limit)
+
+    def approve_staged(
+        self,
+        staging_ids: Sequence[int] | None = None,
+        *,
+        operation_uuid: str | None = None,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> StagingResult:
+        """Approve staged changes, by their ids or all of one operation; ``commit_staged`` commits them."""
+        from syncstock_dagster.catalog.staging import decide_staged
+
+        return decide_staged(
+            self.url, "approved", staging_ids=staging_ids, operation_uuid=operation_uuid, reason=reason, who=who,
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    def reject_staged(
+        self,
+        staging_ids: Sequence[int] | None = None,
+        *,
+        operation_uuid: str | None = None,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> StagingResult:
+        """Reject staged changes: the local values stand, until the source says something else again."""
+        from syncstock_dagster.catalog.staging import decide_staged
+
+        return decide_staged(
+            self.url, "rejected", staging_ids=staging_ids, operation_uuid=operation_uuid, reason=reason, who=who,
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    def commit_staged(
+        self,
+        staging_ids: Sequence[int] | None = None,
+        *,
+        operation_uuid: str | None = None,
+        reason: str = "",
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> StagingResult:
+        """Commit what is approved in one transaction; what cannot be committed any more is left, and says why."""
+        from syncstock_dagster.catalog.staging import commit_staged
+
+        return commit_staged(
+            self.url, self.policies, default_location=DEFAULT_LOCATION, staging_ids=staging_ids,
+            operation_uuid=operation_uuid, reason=reason, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def product_states(self, inventory_ids: Sequence[int] | None = None) -> pd.DataFrame:
+        """All that is known of articles, codes, units and locks included."""
+        ids = None if inventory_ids is None else [int(one) for one in inventory_ids]
+        return self._read("product_states", inventory_ids=ids)
+
+    def product_versions(self, inventory_id: int) -> pd.DataFrame:
+        """Every state an article ever had, oldest first, with what changed, where from and by whom."""
+        return self._read("product_versions", inventory_id=int(inventory_id))
+
+    def products_as_of(self, known_at: datetime) -> pd.DataFrame:
+        """The catalogue as it was at an instant: ``inventory_id, sku, version, state``."""
+        from syncstock_dagster.catalog.versions import products_as_of
+
+        return products_as_of(self.url, known_at)
+
+    def restore_product(
+        self, inventory_id: int, version: int, *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Give an article the state of an earlier version, as a new one; field to old and new."""
+        from syncstock_dagster.catalog.versions import restore_version
+
+        return restore_version(self.url, int(inventory_id), version, reason=reason, who=who, dry_run=dry_run)[
+            1
+        ]
+
+    def lock_products(
+        self, inventory_ids: Sequence[int], *, minutes: int | None = None, who: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Keep others' changes of articles from being committed, for a while."""
+        from syncstock_dagster.catalog.locks import lock_products
+
+        minutes = self.catalogue_policy.lock_minutes if minutes is None else minutes
+        return lock_products(self.url, inventory_ids, minutes=minutes, who=who)
+
+    def unlock_products(
+        self, inventory_ids: Sequence[int], *, who: str | None = None, force: bool = False
+    ) -> int:
+        """Give locks back; how many there were."""
+        from syncstock_dagster.catalog.locks import unlock_products
+
+        return unlock_products(self.url, inventory_ids, who=who, force=force)
+
+    def categories(self) -> pd.DataFrame:
+        """``name, parent, is_active, version, articles``."""
+        return self._read("categories")
+
+    def set_category(
+        self,
+        name: str,
+        *,
+        new_name: str | None = None,
+        parent: str | None = None,
+        is_active: bool | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        """Enter a category, rename it or put it below another."""
+        from syncstock_dagster.catalog.categories import set_category
+
+        set_category(
+            self.url, name, new_name=new_name, parent=parent, is_active=is_active, who=who, dry_run=dry_run
+        )
+
+    def category_versions(self, name: str) -> pd.DataFrame:
+        """Every state of the category that has or had this name."""
+        return self._read("category_versions", category=name)
+
     # -- questions ---------------------------------------------------------------------------------------------
 
     def on_hand(
@@ -299,6 +458,64 @@ class SyncStockDB:
         """The newest operations."""
         return self._read("operations", limit=limit)
 
+    def operation(self, operation_uuid: str) -> dict[str, Any]:
+        """One operation with its stages, deliveries, changes, pushes, rollbacks, conflicts and events."""
+        from syncstock_dagster.operations.reading import show_operation
+
+        return show_operation(self.url, operation_uuid)
+
+    def performance(self, days: int = 30, operation_type: str | None = None) -> pd.DataFrame:
+        """Per day and type of operation: how often, how many failed, how long, how much, where the time goes."""
+        from syncstock_dagster.operations.reading import performance
+
+        return performance(self.url, days, operation_type)
+
+    def activity(self) -> dict[str, Any]:
+        """The last day at a glance: runs, failures, items, seconds."""
+        from syncstock_dagster.operations.reading import activity
+
+        return activity(self.url)
+
+    def events(
+        self, position: str = "0-0-0", *, types: Sequence[str] | None = None, limit: int = 1000
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Events after a position, and the position after them (``operations.events``)."""
+        from syncstock_dagster.operations.events import read_events
+
+        return read_events(self.url, position, types=None if types is None else list(types), limit=limit)
+
+    def dead_letters(self, every: bool = False, limit: int = 100) -> pd.DataFrame:
+        """Rows and calls that failed for good; those that wait, or all."""
+        return self._read("dead_letters", every=every, limit=limit)
+
+    def replay_letter(
+        self, dead_letter_id: int, *, reason: str = "", who: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Do once more what failed, as it was mended; exactly once."""
+        from syncstock_dagster.catalog.staging import letter_handler
+        from syncstock_dagster.operations.dead_letters import replay
+        from syncstock_dagster.stock.letters import handlers
+
+        known = handlers(self.url, self.policies, default_location=DEFAULT_LOCATION, zone_of=self._zone_of)
+        known["product"] = letter_handler(self.catalogue_policy)
+        return replay(self.url, dead_letter_id, handlers=known, reason=reason, who=who, dry_run=dry_run)
+
+    def fix_letter(
+        self, dead_letter_id: int, values: Mapping[str, Any], *, who: str | None = None
+    ) -> dict[str, Any]:
+        """Mend fields of a letter that waits; the payload as it is now."""
+        from syncstock_dagster.operations.dead_letters import fix
+
+        return fix(self.url, dead_letter_id, values, who=who)
+
+    def discard_letter(
+        self, dead_letter_id: int, *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> Outcome:
+        """Give a letter up."""
+        from syncstock_dagster.operations.dead_letters import discard
+
+        return discard(self.url, dead_letter_id, reason=reason, who=who, dry_run=dry_run)
+
     def deliveries(self, state: str | None = None, limit: int = 50) -> pd.DataFrame:
         """The newest deliveries, of one state or of all."""
         return self._read("deliveries", state=state, limit=limit)
@@ -335,15 +552,56 @@ class SyncStockDB:
         )  # fmt: skip
 
     def rollback(
-        self, operation_uuid: str, *, reason: str, who: str | None = None, dry_run: bool = False
+        self,
+        operation_uuid: str,
+        *,
+        reason: str,
+        tables: Sequence[str] | None = None,
+        locations: Sequence[str] | None = None,
+        inventory_ids: Sequence[int] | None = None,
+        include_dependents: bool = False,
+        digest: str | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
     ) -> SyncResult:
-        """Withdraw what an operation brought; an operation that is a rollback gives back what it withdrew."""
+        """Withdraw what an operation brought; an operation that is a rollback gives back what it withdrew.
+
+        In full, or only of some ``tables`` (movements, counts, products), ``locations`` or articles. ``digest`` is
+        that of a preview: where something else would happen by now, nothing does.
+        """
         from syncstock_dagster.operations.rollback import roll_back
 
         return roll_back(
-            self.url, operation_uuid, self.policies,
-            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+            self.url, operation_uuid, self.policies, reason=reason, default_location=DEFAULT_LOCATION,
+            selection=_selection(tables, locations, inventory_ids), include_dependents=include_dependents,
+            digest=digest, second_person=self.operations_policy.second_person, who=who, dry_run=dry_run,
         )  # fmt: skip
+
+    def preview_rollback(
+        self,
+        operation_uuid: str,
+        *,
+        tables: Sequence[str] | None = None,
+        locations: Sequence[str] | None = None,
+        inventory_ids: Sequence[int] | None = None,
+    ) -> RollbackPreview:
+        """What a rollback would change, what depends on it, and what went out of the house; nothing is kept."""
+        from syncstock_dagster.operations.rollback import preview_rollback
+
+        return preview_rollback(
+            self.url, operation_uuid, self.policies, default_location=DEFAULT_LOCATION,
+            selection=_selection(tables, locations, inventory_ids),
+        )  # fmt: skip
+
+    def refuse_rollback(self, operation_uuid: str, *, reason: str, who: str | None = None) -> int:
+        """Refuse a rollback that waits for a second person; how many requests there were."""
+        from syncstock_dagster.operations.rollback import refuse_rollback
+
+        return refuse_rollback(self.url, operation_uuid, reason=reason, who=who)
+
+    def rollbacks(self, limit: int = 50) -> pd.DataFrame:
+        """Rollbacks, done and asked for, newest first."""
+        return self._read("rollbacks", limit=limit)
 
     def close_day(
         self,
@@ -386,6 +644,20 @@ class SyncStockDB:
 
     # -- plumbing ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def catalogue_policy(self) -> CataloguePolicy:
+        """The ``[catalogue]`` table of the configuration file."""
+        from syncstock_dagster.catalog.policy import load_catalogue_policy
+
+        return load_catalogue_policy(get_settings().config_file)
+
+    @cached_property
+    def operations_policy(self) -> OperationsPolicy:
+        """The ``[operations]`` table of the configuration file."""
+        from syncstock_dagster.catalog.policy import load_operations_policy
+
+        return load_operations_policy(get_settings().config_file)
+
     def _decide(
         self,
         count_ids: int | Sequence[int],
@@ -420,6 +692,18 @@ class SyncStockDB:
             assert cursor.description is not None
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _selection(
+    tables: Sequence[str] | None, locations: Sequence[str] | None, inventory_ids: Sequence[int] | None
+) -> Selection:
+    from syncstock_dagster.operations.rollback import Selection
+
+    return Selection(
+        None if tables is None else tuple(tables),
+        None if locations is None else tuple(locations),
+        None if inventory_ids is None else tuple(int(one) for one in inventory_ids),
+    )
 
 
 def run_syncstock(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from syncstock_dagster.catalog.conflicts import settle_staged
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import Policies
@@ -76,7 +77,8 @@ def resolve_conflict(
 
     def work(operation: Operation) -> Statistics:
         row = operation.connection.execute(
-            "select conflict_type, status from sync_conflicts where conflict_id = %s for update",
+            "select conflict_type, status, staging_id is not null or field_name is not null "
+            "from sync_conflicts where conflict_id = %s for update",
             (conflict_id,),
         ).fetchone()
         if row is None:
@@ -85,11 +87,15 @@ def resolve_conflict(
             return {}
         close = {
             "conflict_id": conflict_id,
+            "operation_id": operation.operation_id,
             "who": operation.who,
             "reason": reason,
             "strategy": "remote_wins" if keep == "new" else "local_wins",
         }
         operation.connection.execute(statement("decisions/close_conflict"), close)
+        if row[2]:
+            settle_staged(operation, conflict_id, keep, reason)
+            return {}
         posting = _posting(operation, policies, default_location)
         return _RESOLVERS[row[0]](posting, operation, conflict_id, keep, reason)
 

@@ -30,16 +30,23 @@ def release(
 
     def work(operation: Operation) -> Statistics:
         changed = 0 if first is None else first(operation.connection)
-        posting = Posting(
-            operation.connection,
-            operation.operation_id,
-            policies,
-            default_location=default_location,
-            counts_like="counts",
-        )
-        posting.release()
-        return posting.finish() | {"products": changed}
+        return replay_known(operation, policies, default_location=default_location) | {"products": changed}
 
     kind = "release" if first is None else "catalogue"
-    outcome = run_operation(url, name, kind, work, who=who, dry_run=dry_run)
+    outcome = run_operation(
+        url, name, kind, work, who=who, is_rollbackable=first is not None, dry_run=dry_run
+    )
     return SyncResult.of(outcome, name)
+
+
+def replay_known(operation: Operation, policies: Policies, *, default_location: str) -> Statistics:
+    """The replay, inside an operation that may have made known what evidence waits for."""
+    posting = Posting(
+        operation.connection,
+        operation.operation_id,
+        policies,
+        default_location=default_location,
+        counts_like="counts",
+    )
+    posting.release()
+    return posting.finish()

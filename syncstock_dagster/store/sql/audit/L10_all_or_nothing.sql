@@ -3,7 +3,7 @@
 select d.delivery_id, d.state::text as state, o.status::text as operation
 from deliveries as d
 left join sync_operations as o using (operation_id)
-where (d.state = 'posted' and o.status is distinct from 'completed')
+where (d.state = 'posted' and (o.status is null or o.status not in ('completed', 'partly')))
    or (d.state = 'withdrawn' and o.status is distinct from 'rolled_back')
 union all
 select d.delivery_id, d.state::text, 'evidence of a delivery that is not posted'

@@ -14,9 +14,7 @@ on conflict (sku) do update set
   category_id = coalesce(excluded.category_id, p.category_id),
   price = coalesce(excluded.price, p.price),
   cost = coalesce(excluded.cost, p.cost),
-  is_placeholder = false,
-  version = p.version + 1,
-  updated_at = clock_timestamp()
+  is_placeholder = false
 where (p.name, p.category_id, p.price, p.cost, p.is_placeholder) is distinct from
       (coalesce(excluded.name, p.name), coalesce(excluded.category_id, p.category_id),
        coalesce(excluded.price, p.price), coalesce(excluded.cost, p.cost), false)

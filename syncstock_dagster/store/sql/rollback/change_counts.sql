@@ -1,5 +1,6 @@
 -- Counts the operation brought are withdrawn, those it withdrew come back, and people's decisions made in it
--- are revoked: the counts are held again, or stand as they did, and the gate looks at them anew.
+-- are revoked: the counts are held again, or stand as they did, and the gate looks at them anew. All of it at the
+-- instants that were found.
 -- Grain: count.
 with decided as (
   select distinct on (x.count_id) x.count_id, x.decision, x.counted, x.expected,
@@ -9,6 +10,8 @@ with decided as (
            order by p.decision_id desc limit 1),
            case when x.decision = 'rejected' then 'applied' else 'advisory' end) as before
   from decisions as x
+  join stock_counts as c using (count_id)
+  join run_count_keys as k using (inventory_id, location_id, counted_at)
   where x.operation_id = %(target_id)s and x.decided_by <> 'gate'
   order by x.count_id, x.decision_id desc),
 revoked as (
@@ -25,8 +28,9 @@ set withdrawn_by = case when c.withdrawn_by = %(target_id)s then null
     standing = 'none',
     decision = coalesce(
       (select x.before::count_decision from decided as x where x.count_id = c.count_id), c.decision)
-from deliveries as d
+from deliveries as d, run_count_keys as k
 where d.delivery_id = c.delivery_id
+  and k.inventory_id = c.inventory_id and k.location_id = c.location_id and k.counted_at = c.counted_at
   and (c.withdrawn_by = %(target_id)s
        or (c.withdrawn_by is null and d.operation_id = %(target_id)s)
        or c.count_id in (select x.count_id from decided as x))

@@ -1,15 +1,17 @@
--- The rollback is on record. What it undid is rolled back; where that was a rollback itself, its own original
--- is completed again. Grain: operation.
-with recorded as (
-  insert into sync_rollbacks
-    (original_operation_id, rollback_operation_id, rollback_type, reason, created_by)
-  values (%(target_id)s, %(operation_id)s, 'full', %(reason)s, %(who)s)),
-given_back as (
-  select r.original_operation_id as operation_id
-  from sync_rollbacks as r
-  where r.rollback_operation_id = %(requested_id)s and r.original_operation_id <> %(target_id)s)
-update sync_operations as o
-set status = case when o.operation_id in (%(requested_id)s, %(target_id)s) then 'rolled_back'
-                  else 'completed' end::operation_status
-where o.operation_id in (%(requested_id)s, %(target_id)s)
-   or o.operation_id in (select g.operation_id from given_back as g)
+-- The rollback is on record, with the state before it and a digest of what it changed. Grain: rollback.
+insert into sync_rollbacks
+  (original_operation_id, rollback_operation_id, rollback_type, is_asked_for, selection, reason, created_by,
+   requested_by, backup_data, digest, result, status, done_at)
+select %(original_id)s, %(operation_id)s, %(type)s, %(is_asked_for)s, %(selection)s::jsonb, %(reason)s, %(who)s,
+       %(requested_by)s,
+       case when %(is_asked_for)s then jsonb_build_object(
+         'stock', (
+           select jsonb_agg(jsonb_build_array(e.inventory_id, e.location_id, trim_scale(s.on_hand - e.delta)))
+           from (
+             select r.inventory_id, r.location_id, sum(r.delta) as delta
+             from run_entries as r
+             group by r.inventory_id, r.location_id) as e
+           join item_stock as s using (inventory_id, location_id)),
+         'products', (
+           select jsonb_agg(jsonb_build_array(r.inventory_id, r.field, r.old)) from run_reversals as r)) else '{}' end,
+       %(digest)s, %(result)s::jsonb, 'done', clock_timestamp()

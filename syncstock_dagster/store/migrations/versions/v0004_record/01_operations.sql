@@ -72,8 +72,8 @@ create table dead_letters (
   state text not null default 'waiting' check (state in ('waiting', 'replayed', 'discarded')),
   operation_id bigint references sync_operations,     -- in which it failed
   delivery_id bigint references deliveries,
-  first_failed_at timestamptz not null default clock_timestamp(),
-  last_failed_at timestamptz not null default clock_timestamp(),
+  first_failed_at timestamptz not null default now(),
+  last_failed_at timestamptz not null default now(),
   mended_by text,
   settled_by text,
   settled_at timestamptz,
@@ -87,6 +87,7 @@ create index dead_letters_waiting on dead_letters (source, dead_letter_id) where
 alter table sync_rollbacks
   alter rollback_operation_id drop not null,
   add column status text not null default 'done' check (status in ('requested', 'done', 'refused')),
+  add column is_asked_for boolean not null default true,  -- false: it depended on the one that was asked for
   add column selection jsonb not null default '{}',   -- of what: tables, locations, inventory_ids; {}: all
   add column digest text,                             -- of what was shown before it was done
   add column backup_data jsonb not null default '{}', -- the state before: stock and products
@@ -111,3 +112,9 @@ create table sync_pushes (
 
 create index sync_pushes_operation on sync_pushes (operation_id);
 create index sync_pushes_article on sync_pushes (inventory_id, push_id);
+
+-- Nothing of an operation is looked for among all movements.
+create index movements_withdrawn on movements (withdrawn_by) where withdrawn_by is not null;
+create index movements_chosen on movements (chosen_by) where chosen_by is not null;
+create index stock_counts_withdrawn on stock_counts (withdrawn_by) where withdrawn_by is not null;
+create index quarantine_withdrawn on quarantine (withdrawn_by) where withdrawn_by is not null;

@@ -356,12 +356,13 @@ insert into category_versions
 select s.category_id, s.version, s.state, changed_fields(null, s.state), 'create', 'psql', session_user
 from category_states as s;
 
--- Grain: article and system. What the other side said last, and our version that answered to it.
+-- Grain: article and system. What the other side said last, and what we had when we last agreed with it or chose
+-- otherwise: a field that has moved on both sides since then is a conflict.
 create table product_syncs (
-  inventory_id bigint not null references products,
+  inventory_id bigint not null,
   system text collate "C" not null,
-  version bigint not null,
-  remote jsonb not null,                -- field to value
+  remote jsonb not null,                -- field to their value
+  agreed jsonb not null,                -- field to ours
   synced_at timestamptz not null default clock_timestamp(),
   primary key (inventory_id, system)
 );
@@ -373,12 +374,12 @@ create table products_staging (
   sku text collate "C" not null,
   change_type text not null check (change_type in ('create', 'update', 'delete')),
   change_data jsonb not null,           -- field to {"old", "new"}
-  remote jsonb not null default '{}',   -- all that the source said
-  source text not null,
+  remote jsonb not null default '{}',   -- all that the source said, also where it agrees
+  source text collate "C" not null,
   base_version bigint,                  -- of the article when it was staged
   has_conflicts boolean not null default false,
   status text not null default 'staged'
-    check (status in ('staged', 'approved', 'committed', 'rejected', 'superseded')),
+    check (status in ('staged', 'approved', 'committed', 'rejected', 'superseded', 'rolled_back')),
   problem text,                         -- why the last commit left it
   sync_operation_id bigint not null references sync_operations,
   commit_operation_id bigint references sync_operations,
@@ -394,8 +395,11 @@ create index products_staging_operation on products_staging (sync_operation_id);
 create index products_staging_commit on products_staging (commit_operation_id);
 
 alter table sync_conflicts
+  add column resolved_operation_id bigint references sync_operations,
   add column field_name text,
+  add column chosen_side text check (chosen_side in ('local', 'remote')),
   add column staging_id bigint references products_staging;
 
 create index sync_conflicts_staging on sync_conflicts (staging_id) where staging_id is not null;
 create index sync_conflicts_operation on sync_conflicts (sync_operation_id);
+create index sync_conflicts_resolved on sync_conflicts (resolved_operation_id) where resolved_operation_id is not null;

@@ -1,0 +1,163 @@
+"""Wanted changes of articles, as anyone may write them, checked and as one Arrow table.
+
+What belongs here: the fields of an article that can be changed, and their form. What does not: what becomes of a
+change (``catalog.staging``).
+
+A change names its article by ``sku``, by ``inventory_id``, or by the source's own code in ``identifiers``. A field
+that is not there says nothing; one that is None clears it. ``identifiers`` maps systems to a code or all codes,
+``units`` maps an article's own units to how many base units one holds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from syncstock_dagster.catalog.identifiers import LONGEST_CODE, what_is_wrong
+from syncstock_dagster.errors import BadInput, RowError
+from syncstock_dagster.operations.log import is_storable
+from syncstock_dagster.stock.records import canonical_decimal
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int32()),
+        pa.field("sku", pa.string()),
+        pa.field("inventory_id", pa.int64()),
+        pa.field("change_type", pa.string()),
+        pa.field("fields", pa.string()),
+        pa.field("modified_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+_TEXTS = ("name", "category", "unit", "style")
+_AMOUNTS = ("price", "cost")
+_LONGEST_TEXT = 2_000
+_TYPES = (None, "create", "update", "delete")
+_NAMING = ("sku", "inventory_id", "change_type", "modified_at")
+FIELDS = (*_TEXTS, *_AMOUNTS, "is_active", "identifiers", "units")
+
+Changes = Iterable[Mapping[str, Any]]
+
+
+class _Wrong(ValueError):  # noqa: N818 - says what it is, and goes no further than this module
+    def __init__(self, column: str, expected: str, remedy: str) -> None:
+        self.column, self.expected, self.remedy = column, expected, remedy
+
+
+def changes_table(changes: Changes | pa.Table) -> pa.Table:
+    """Changes as a table for ``staging/temp_tables.sql``; an Arrow table or a list of mappings.
+
+    Raises:
+        BadInput: a change names no article or has a value that cannot be taken; all of them are told.
+    """
+    rows: list[dict[str, Any]] = []
+    errors: list[RowError] = []
+    given = changes.to_pylist() if isinstance(changes, pa.Table) else changes
+    for position, change in enumerate(given):
+        try:
+            rows.append(_row(position, change))
+        except _Wrong as wrong:
+            found = change.get(wrong.column.partition(".")[0])
+            text = None if found is None else repr(found)[:200]
+            errors.append(RowError("changes", position, wrong.column, text, wrong.expected, wrong.remedy))
+    if errors:
+        raise BadInput(f"{len(errors)} change(s) cannot be taken:", tuple(errors))
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := set(change) - {*_NAMING, *FIELDS}:
+        column = ", ".join(sorted(map(str, unknown)))
+        raise _Wrong(column, f"only {', '.join((*_NAMING, *FIELDS))}", "Leave the field out.")
+    sku, inventory_id = change.get("sku"), change.get("inventory_id")
+    if sku is not None and (
+        not isinstance(sku, str) or not sku or len(sku) > LONGEST_CODE or not is_storable(sku)
+    ):
+        raise _Wrong("sku", "text", "A SKU is kept exactly as given: '00123' stays '00123'.")
+    if sku is None and inventory_id is None and not change.get("identifiers"):
+        raise _Wrong("sku", "a SKU, an inventory_id or a code", "Say which article is meant.")
+    if inventory_id is not None and (isinstance(inventory_id, bool) or not isinstance(inventory_id, int)):
+        raise _Wrong("inventory_id", "a whole number", "Give the id, or leave it out.")
+    if change.get("change_type") not in _TYPES:
+        raise _Wrong("change_type", "create, update or delete", "Or leave it out.")
+    modified_at = change.get("modified_at")
+    if modified_at is not None and (not isinstance(modified_at, datetime) or modified_at.tzinfo is None):
+        raise _Wrong("modified_at", "an instant with a zone", "Give the time at which the source changed it.")
+    fields = {
+        name: value
+        for given, read in _READERS.items()
+        if given in change
+        for name, value in read(given, change[given])
+    }
+    return {
+        "position": position,
+        "sku": sku,
+        "inventory_id": inventory_id,
+        "change_type": change.get("change_type"),
+        "fields": json.dumps(fields, ensure_ascii=False),
+        "modified_at": modified_at,
+    }
+
+
+def _text(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if value is not None and (
+        not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not is_storable(value)
+    ):
+        raise _Wrong(name, f"text of at most {_LONGEST_TEXT} characters", "None clears it.")
+    yield name, value
+
+
+def _amount(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    yield name, None if value is None else _exact(name, value)
+
+
+def _exact(name: str, value: Any) -> str:
+    exact = None
+    if not isinstance(value, bool) and isinstance(value, int | Decimal | str):
+        try:
+            exact = canonical_decimal(Decimal(value))
+        except (InvalidOperation, ValueError):
+            exact = None
+    if exact is None:
+        raise _Wrong(name, "an exact amount", "Give an int, a Decimal or decimal text.")
+    return exact
+
+
+def _flag(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, bool):
+        raise _Wrong(name, "True or False", "Say whether the article is active.")
+    yield name, value
+
+
+def _identifiers(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise _Wrong(name, "a mapping of systems to codes", "For example {'zoho': '460000000026049'}.")
+    for system, codes in value.items():
+        listed = [] if codes is None else [codes] if isinstance(codes, str) else list(codes)
+        for code in listed:
+            if (wrong := what_is_wrong(str(system), code)) is not None:
+                raise _Wrong(f"{name}.{system}", wrong, f"{code!r} is no code of {system}.")
+        yield f"{name}.{system}", sorted(set(listed)) or None
+
+
+def _units(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise _Wrong(name, "a mapping of units to amounts", "For example {'pack': 12}.")
+    for unit, factor in value.items():
+        exact = None if factor is None else _exact(f"{name}.{unit}", factor)
+        if exact is not None and Decimal(exact) <= 0:
+            raise _Wrong(f"{name}.{unit}", "more than zero", "Say how many base units one holds.")
+        yield f"{name}.{unit}", exact
+
+
+_READERS: dict[str, Callable[[str, Any], Iterable[tuple[str, Any]]]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_AMOUNTS, _amount),
+    "is_active": _flag,
+    "identifiers": _identifiers,
+    "units": _units,
+}

@@ -1,0 +1,51 @@
+"""Locks on articles: while somebody works on one, nobody else's change of it is committed. A lock ends by itself.
+
+What belongs here: taking and giving back. What does not: respecting them, which committing does
+(``staging/check.sql``). Stock is never locked: evidence is true whoever works on the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.log import operating_system_user
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.statements import statement
+
+
+def lock_products(
+    url: str, inventory_ids: Sequence[int], *, minutes: int, who: str | None = None
+) -> list[dict[str, Any]]:
+    """Lock articles, all or none; one's own lock is prolonged.
+
+    Raises:
+        BadInput: one of them is locked by somebody else, or is not there.
+    """
+    wanted = sorted(set(inventory_ids))
+    values = {"inventory_ids": wanted, "who": who or operating_system_user(), "minutes": minutes}
+    with connect(url) as connection, connection.transaction():
+        rows = connection.execute(statement("locks/look"), values).fetchall()
+        if missing := set(wanted) - {row[0] for row in rows}:
+            raise BadInput(f"There is no article {', '.join(map(str, sorted(missing)))}.")
+        if held := [(sku, by) for _, sku, by in rows if by is not None]:
+            raise BadInput("Locked already: " + "; ".join(f"{sku} by {by}" for sku, by in held))
+        cursor = connection.execute(statement("locks/take"), values)
+        return [
+            {"inventory_id": row[0], "sku": row[1], "sync_locked_by": row[2], "sync_locked_until": row[3]}
+            for row in cursor
+        ]
+
+
+def unlock_products(
+    url: str, inventory_ids: Sequence[int], *, who: str | None = None, force: bool = False
+) -> int:
+    """Give locks back, with ``force`` also those of others; how many there were."""
+    values = {
+        "inventory_ids": sorted(set(inventory_ids)),
+        "who": who or operating_system_user(),
+        "force": force,
+    }
+    with connect(url) as connection:
+        return connection.execute(statement("locks/give_back"), values).rowcount

@@ -1,0 +1,114 @@
+"""How changes of the catalogue are judged: which commit themselves, and who wins where two sides disagree.
+
+What belongs here: the typed form of ``syncstock.toml``'s ``[catalogue]`` table. What does not: applying it
+(``catalog.staging``), and the policies of evidence (``stock.policy``).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from syncstock_dagster.stock.policy import ConfigError
+
+#: ``newest`` compares when the source changed its value with when ours was said; ``highest_trust`` goes by the order
+#: of ``trust``. Where they cannot tell, a person is asked, as with ``manual``. Anything with a colon is a rule.
+STRATEGIES = ("manual", "local_wins", "remote_wins", "newest", "highest_trust")
+Strategy = str
+
+
+class AutoCommit(BaseModel):
+    """Which staged changes of a source commit themselves. By default none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: At most so many changes in one delivery; more than that look like a mistake.
+    max_changes: int = Field(default=0, ge=0)
+    #: Only changes of these fields; None: of any.
+    fields: tuple[str, ...] | None = None
+    creates: bool = True
+    deletes: bool = False
+
+
+class SourceChanges(BaseModel):
+    """The policy of one source of changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    auto_commit: AutoCommit = AutoCommit()
+
+
+class CataloguePolicy(BaseModel):
+    """The whole ``[catalogue]`` table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Field, kind of conflict, or ``*``, to a strategy. Default: manual.
+    conflicts: dict[str, Strategy] = Field(default_factory=dict)
+    #: Sources from the most trusted on, for ``highest_trust``; ``people`` are who changes it by hand.
+    trust: tuple[str, ...] = ("people",)
+    sources: dict[str, SourceChanges] = Field(default_factory=dict)
+    lock_minutes: int = Field(default=30, gt=0)
+
+    @field_validator("conflicts")
+    @classmethod
+    def _known(cls, conflicts: dict[str, str]) -> dict[str, str]:
+        for name, strategy in conflicts.items():
+            if strategy not in STRATEGIES and ":" not in strategy:
+                raise ValueError(
+                    f"{name}: {strategy!r} is none of {', '.join(STRATEGIES)} and no 'package.module:function'"
+                )
+        return conflicts
+
+    @cached_property
+    def rules(self) -> dict[str, str]:
+        """The strategies that are callables of the shop's own, by the field or kind they decide on."""
+        return {name: strategy for name, strategy in self.conflicts.items() if ":" in strategy}
+
+    def for_source(self, name: str) -> SourceChanges:
+        """The policy of source ``name``."""
+        return self.sources.get(name) or SourceChanges()
+
+
+class OperationsPolicy(BaseModel):
+    """The ``[operations]`` table: what needs a second person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: A rollback of these types of operations is asked for by one person and done by another.
+    second_person: tuple[str, ...] = ()
+
+
+def load_catalogue_policy(path: Path | None) -> CataloguePolicy:
+    """The ``[catalogue]`` table of a TOML file; no file means the defaults.
+
+    Raises:
+        ConfigError: the file is not TOML, or a key or value is not known.
+    """
+    return _load(path, "catalogue", CataloguePolicy)
+
+
+def load_operations_policy(path: Path | None) -> OperationsPolicy:
+    """The ``[operations]`` table of a TOML file; no file means the defaults.
+
+    Raises:
+        ConfigError: the file is not TOML, or a key or value is not known.
+    """
+    return _load(path, "operations", OperationsPolicy)
+
+
+def _load(path: Path | None, table: Literal["catalogue", "operations"], model: Any) -> Any:
+    if path is None:
+        return model()
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
+        return model.model_validate(given)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ValidationError as error:
+        what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{path}: [{table}] {what}") from error

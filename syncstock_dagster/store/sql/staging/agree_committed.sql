@@ -1,0 +1,20 @@
+-- From now on the article and its source agree on what was committed, and on what was the same already. Grain:
+-- article.
+with said as (
+  select distinct on (c.inventory_id) c.inventory_id, c.remote, s.state
+  from run_commit as c
+  join product_states as s using (inventory_id)
+  where c.problem is null
+  order by c.inventory_id, c.staging_id desc),
+patches as (
+  select s.inventory_id, jsonb_object_agg(e.key, e.value) as fields
+  from said as s
+  cross join lateral jsonb_each(s.remote) as e
+  where s.state -> e.key is not distinct from nullif(e.value, 'null')
+  group by s.inventory_id)
+insert into product_syncs as y (inventory_id, system, remote, agreed)
+select p.inventory_id, %(source)s, p.fields, p.fields
+from patches as p
+order by p.inventory_id
+on conflict (inventory_id, system) do update
+  set remote = y.remote || excluded.remote, agreed = y.agreed || excluded.agreed, synced_at = clock_timestamp()

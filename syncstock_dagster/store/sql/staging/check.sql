@@ -1,0 +1,48 @@
+-- What cannot be committed, and why: the article is locked by somebody, it has moved since the change was staged,
+-- it has come meanwhile, or its code belongs to another by now. Grain: staged row.
+with moved as (
+  select c.staging_id, string_agg(f.key, ', ' order by f.key) as fields
+  from run_commit as c
+  join product_states as s using (inventory_id)
+  cross join lateral jsonb_each(c.change_data) as f
+  where s.state -> f.key is distinct from nullif(f.value -> 'old', 'null')
+    and s.state -> f.key is distinct from nullif(f.value -> 'new', 'null')
+    and c.change_type <> 'create'
+  group by c.staging_id),
+taken as (
+  select c.staging_id, min(e.code) as code
+  from run_commit as c
+  cross join lateral jsonb_each(c.change_data) as f
+  cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
+  join product_identifiers as x
+    on x.system = substr(f.key, 13)
+    and (x.identifier = e.code
+         or x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(e.code, 14, '0'))
+  where f.key like 'identifiers.%%' and x.inventory_id is distinct from c.inventory_id
+    and not exists (
+      select from sync_conflicts as k
+      where k.staging_id = c.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = f.key
+        and k.chosen_side = 'remote')
+  group by c.staging_id),
+problems as (
+  select c.staging_id,
+         case
+           when p.sync_locked and p.sync_locked_until > clock_timestamp() and p.sync_locked_by <> %(who)s
+             then 'locked by ' || p.sync_locked_by
+           when c.change_type = 'create' and p.inventory_id is not null and not p.is_placeholder
+             then 'it exists by now'
+           when c.change_type <> 'create' and p.inventory_id is null then 'it is not there'
+           when m.fields is not null then 'changed meanwhile: ' || m.fields
+           when t.code is not null then 'the code ' || t.code || ' belongs to another article by now'
+           when r.inventory_id is not null then 'the SKU belongs to another article by now'
+         end as problem
+  from run_commit as c
+  left join products as p on p.inventory_id = c.inventory_id or (c.change_type = 'create' and p.sku = c.sku)
+  left join products as r
+    on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
+  left join moved as m using (staging_id)
+  left join taken as t using (staging_id))
+update run_commit as c
+set problem = p.problem
+from problems as p
+where p.staging_id = c.staging_id and p.problem is not null

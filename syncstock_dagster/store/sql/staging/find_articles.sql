@@ -1,0 +1,42 @@
+-- Which article each change is about: the id given, else the exact SKU, else, without a SKU, the one that has the
+-- source's own code. Of one article twice in a call, the later row counts. Grain: change.
+with said as (
+  select r.position, r.sku, r.inventory_id, r.change_type, r.modified_at,
+         case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else n.fields end as fields
+  from raw_changes as r
+  cross join lateral (
+    select coalesce(jsonb_object_agg(f.key, case
+             when f.value = 'null' then 'null'::jsonb
+             when f.key in ('price', 'cost') or f.key like 'units.%%'
+               then to_jsonb(trim_scale((f.value #>> '{}')::numeric))
+             else f.value end), '{}') as fields
+    from jsonb_each(r.fields) as f) as n),
+found as (
+  select s.*, coalesce(i.inventory_id, p.inventory_id, x.inventory_id) as article
+  from said as s
+  left join products as i on i.inventory_id = s.inventory_id
+  left join products as p on p.sku = s.sku and s.inventory_id is null
+  left join lateral (
+    select min(c.inventory_id) as inventory_id
+    from jsonb_array_elements_text(nullif(s.fields -> ('identifiers.' || %(source)s), 'null')) as e (code)
+    join product_identifiers as c on c.system = %(source)s and c.identifier = e.code
+    having count(distinct c.inventory_id) = 1) as x on s.sku is null and s.inventory_id is null),
+-- An id given with another SKU renames the article.
+named as (
+  select f.position, f.article, f.inventory_id as asked_id, coalesce(t.state ->> 'sku', f.sku) as sku,
+         case when f.article is null then 'create'
+              when f.change_type = 'delete' then 'delete' else 'update' end as change_type,
+         f.change_type = 'create' as is_said_new, f.change_type as asked, t.version, t.state,
+         f.fields || case when f.inventory_id is not null and f.sku <> t.state ->> 'sku'
+                          then jsonb_build_object('sku', f.sku) else '{}' end as fields,
+         f.modified_at
+  from found as f
+  left join product_states as t on t.inventory_id = f.article)
+insert into run_changes
+  (position, inventory_id, asked_id, sku, change_type, is_said_new, version, state, remote, modified_at)
+select distinct on (coalesce(n.article::text, n.sku))
+       n.position, n.article, n.asked_id, n.sku, n.change_type, coalesce(n.is_said_new, false), n.version,
+       coalesce(n.state, '{}'), n.fields, n.modified_at
+from named as n
+where n.sku is not null and (n.article is not null or n.asked is distinct from 'delete')
+order by coalesce(n.article::text, n.sku), n.position desc

@@ -1,0 +1,43 @@
+-- The tables of one staging or commit: private to its session, emptied with its transaction.
+
+create temp table if not exists raw_changes (
+  position int, sku text collate "C", inventory_id bigint, change_type text, fields jsonb, modified_at timestamptz
+) on commit delete rows;
+
+-- What is wanted of which article; state and version as they are now.
+create temp table if not exists run_changes (
+  position int primary key, inventory_id bigint, asked_id bigint, sku text collate "C", change_type text,
+  is_said_new boolean, version bigint, state jsonb, remote jsonb, modified_at timestamptz
+) on commit delete rows;
+
+-- Grain: change and field that differs, or that the source says for the first time.
+create temp table if not exists run_fields (
+  position int, field text collate "C", old jsonb, new jsonb,
+  stands boolean,                       -- the source says what it said before: the local value stands
+  is_contested boolean,                 -- both sides have moved since they agreed
+  primary key (position, field)
+) on commit delete rows;
+
+create temp table if not exists run_catalogue_conflicts (
+  position int, conflict_type text, field text collate "C", inventory_id bigint, local_value jsonb,
+  remote_value jsonb, severity text, fact text collate "C", strategy text, verdict text, decided_by text,
+  primary key (position, conflict_type, field)
+) on commit delete rows;
+
+create temp table if not exists run_stored (
+  position int primary key, staging_id bigint
+) on commit delete rows;
+
+-- The staged rows that one commit takes.
+create temp table if not exists run_commit (
+  staging_id bigint primary key, inventory_id bigint, sku text collate "C", change_type text, change_data jsonb,
+  remote jsonb, problem text
+) on commit delete rows;
+
+-- What a rollback takes back of articles.
+create temp table if not exists run_reversals (
+  inventory_id bigint, field text collate "C", old jsonb, new jsonb, dependents text[],
+  primary key (inventory_id, field)
+) on commit delete rows;
+
+truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit, run_reversals

@@ -1,0 +1,384 @@
+"""Changes of articles: staged, reviewed, committed, contested, restored.
+
+Put here what becomes of a wanted change. Keep out the record of operations (``operations``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from syncstock_dagster import SalesRecord, SyncStockDB
+from syncstock_dagster.catalog.policy import CataloguePolicy
+from syncstock_dagster.errors import BadInput
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def policy(db: SyncStockDB, **given: Any) -> None:
+    """The ``[catalogue]`` table of this test."""
+    db.__dict__["catalogue_policy"] = CataloguePolicy.model_validate(given)
+
+
+def state(db: SyncStockDB, sku: str) -> dict[str, Any]:
+    """All that is said of an article."""
+    states = db.product_states()
+    return next(one for one in states["state"] if one["sku"] == sku)
+
+
+def ids(db: SyncStockDB) -> dict[str, int]:
+    """SKU to id."""
+    frame = db.products()
+    return {sku: int(one) for sku, one in zip(frame["sku"], frame["inventory_id"], strict=True)}
+
+
+def pulled(db: SyncStockDB, **fields: Any) -> Any:
+    """A pull of article A from Zoho, committed by policy."""
+    return db.stage_products([{"sku": "A", **fields}], source="zoho")
+
+
+TRUSTED = {"sources": {"zoho": {"auto_commit": {"max_changes": 10}}}}
+
+
+def test_a_staged_change_touches_nothing_until_it_is_approved_and_committed(db: SyncStockDB) -> None:
+    db.upsert_products([{"sku": "A", "name": "Mug", "price": "9.50"}])
+    result = db.stage_products(
+        [{"sku": "A", "price": "10.25", "identifiers": {"zoho": "z1"}}, {"sku": "B", "name": "Cup"}],
+        source="zoho",
+    )
+    assert (result.staged, result.committed, result.conflicts) == (2, 0, 0)
+    assert result.needs_person
+    assert state(db, "A") == {"sku": "A", "name": "Mug", "price": 9.5, "unit": "each", "is_active": True}
+    waiting = db.staged()
+    assert list(waiting["sku"]) == ["B", "A"]
+    assert waiting["change_data"][1]["price"] == {"old": 9.5, "new": 10.25}
+    with pytest.raises(BadInput, match="reason"):
+        db.approve_staged([1], reason=" ")
+    assert db.commit_staged().committed == 0  # nobody has approved it
+    assert db.approve_staged(operation_uuid=result.operation_uuid, reason="checked", who="anna").decided == 2
+    done = db.commit_staged(who="bert")
+    assert (done.committed, done.left) == (2, 0)
+    assert state(db, "A")["price"] == 10.25
+    assert state(db, "A")["identifiers.zoho"] == ["z1"]
+    assert state(db, "B")["name"] == "Cup"
+    assert db.staged().empty
+    assert db.staged(["committed"])["decided_by"].to_list() == ["anna", "anna"]
+    assert db.commit_staged().committed == 0
+    assert db.audit() == {}
+
+
+def test_what_is_the_same_is_no_change(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "name": "Mug", "price": Decimal("9.50"), "units": {"pack": 12}}])
+    again = pulled(db, name="Mug", price="9.5", units={"pack": "12.0"})
+    assert (again.staged, again.unchanged) == (0, 1)
+    assert db.product_versions(ids(db)["A"])["version"].to_list() == [1]
+
+
+def test_one_operation_makes_one_version_however_many_tables_it_touches(db: SyncStockDB) -> None:
+    db.change_products(
+        [{"sku": "A", "name": "Mug", "identifiers": {"gtin": "4006381333931"}, "units": {"box": 6}}]
+    )
+    db.change_products(
+        [{"sku": "A", "identifiers": {"zoho": ["2", "1"]}, "units": {"box": None, "pack": 12}}]
+    )
+    versions = db.product_versions(ids(db)["A"])
+    assert versions["version"].to_list() == [1, 2]
+    assert versions["changed_fields"][1] == ["identifiers.zoho", "units.box", "units.pack"]
+    assert versions["state"][1]["identifiers.zoho"] == ["1", "2"]
+    assert versions["change_source"].to_list() == ["people", "people"]
+    assert db.audit() == {}
+
+
+def test_small_trusted_changes_commit_themselves_and_others_wait(db: SyncStockDB) -> None:
+    auto = {"max_changes": 2, "fields": ["price"], "creates": False}
+    policy(db, sources={"zoho": {"auto_commit": auto}})
+    db.upsert_products([{"sku": sku, "name": sku, "price": 1} for sku in "ABC"])
+    first = db.stage_products([{"sku": "A", "price": 2}, {"sku": "B", "name": "Bee"}], source="zoho")
+    assert (first.staged, first.committed) == (2, 1)
+    assert state(db, "A")["price"] == 2
+    assert db.staged()["sku"].to_list() == ["B"]
+    many = db.stage_products([{"sku": sku, "price": 3} for sku in "ABC"], source="zoho")
+    assert (many.staged, many.committed) == (3, 0)
+    assert db.stage_products([{"sku": "D", "price": 3}], source="zoho").committed == 0
+    assert db.stage_products([{"sku": "A", "price": 4}], source="shopify").committed == 0
+
+
+def test_a_local_change_survives_a_source_that_says_nothing_new(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    pulled(db, name="Mug", price=10)
+    db.change_products([{"sku": "A", "price": 12}])
+    again = pulled(db, name="Mug", price=10)
+    assert (again.staged, again.conflicts) == (0, 0)
+    assert state(db, "A")["price"] == 12
+
+
+def test_a_field_that_both_sides_changed_is_one_conflict_however_often_it_is_pulled(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    pulled(db, name="Mug", price=10)
+    db.change_products([{"sku": "A", "price": 12}])
+    for _ in range(3):
+        result = pulled(db, name="Big mug", price=15)
+        assert (result.staged, result.committed, result.conflicts) == (1, 0, 1)
+    conflicts = db.conflicts()
+    assert conflicts["kind"].to_list() == ["field_mismatch"]
+    assert conflicts["field"].to_list() == ["price"]
+    assert conflicts["severity"].to_list() == ["high"]
+    assert (conflicts["local_value"][0], conflicts["remote_value"][0]) == ({"value": 12}, {"value": 15})
+    db.resolve(int(conflicts["conflict_id"][0]), keep="new", reason="they know")
+    db.approve_staged(db.staged()["staging_id"].to_list(), reason="so be it")
+    assert db.commit_staged().committed == 1
+    assert (state(db, "A")["price"], state(db, "A")["name"]) == (15, "Big mug")
+    assert db.conflicts().empty
+    assert pulled(db, name="Big mug", price=15).unchanged == 1
+    assert db.audit() == {}
+
+
+def test_a_conflict_settled_for_the_local_side_is_not_raised_again(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    pulled(db, price=10)
+    db.change_products([{"sku": "A", "price": 12}])
+    pulled(db, price=15)
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="old", reason="ours is right")
+    assert db.staged().empty
+    assert pulled(db, price=15).conflicts == 0
+    assert state(db, "A")["price"] == 12
+    assert db.conflicts().empty
+    assert pulled(db, price=16).committed == 1  # the source alone has changed since
+
+
+@pytest.mark.parametrize(
+    ("strategy", "modified", "price"),
+    [
+        ("local_wins", None, 12),
+        ("remote_wins", None, 15),
+        ("newest", timedelta(hours=1), 15),
+        ("newest", -timedelta(hours=1), 12),
+        ("highest_trust", None, 12),
+        ("syncstock_dagster_tests.catalog.test_staging:the_greater_one", None, 15),
+    ],
+)
+def test_a_policy_settles_conflicts_of_its_fields(
+    strategy: str, modified: timedelta | None, price: int, db: SyncStockDB
+) -> None:
+    policy(db, conflicts={"price": strategy}, trust=["people", "zoho"], **TRUSTED)
+    pulled(db, price=10, name="Mug")
+    db.change_products([{"sku": "A", "price": 12}])
+    said = {} if modified is None else {"modified_at": datetime.now(UTC) + modified}
+    result = pulled(db, price=15, name="Mug", **said)
+    assert result.conflicts == 0
+    assert state(db, "A")["price"] == price
+    settled = db.conflicts(open_only=False)
+    assert settled["resolution_strategy"].to_list() == [strategy]
+    assert settled["auto_resolvable"].to_list() == [True]
+    assert pulled(db, price=15, name="Mug").conflicts == 0
+
+
+def the_greater_one(conflicts: Any) -> list[str]:
+    """A rule of a shop: the greater price."""
+    return [
+        "remote" if remote["value"] > local["value"] else "local"
+        for local, remote in zip(conflicts["local_value"], conflicts["remote_value"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "severity"),
+    [
+        ({"sku": "B", "name": "Cup", "identifiers": {"zoho": "z1"}}, "identifier_taken", "critical"),
+        (
+            {"sku": "B", "name": "Cup", "identifiers": {"gtin": "036000291452"}},
+            "identifier_taken",
+            "critical",
+        ),
+        ({"sku": "a ", "name": "Cup"}, "case_twin", "high"),
+        ({"sku": "A", "name": "Cup", "change_type": "create"}, "exists_with_different_content", "medium"),
+    ],
+)
+@pytest.mark.parametrize("keep", ["new", "old"])
+def test_a_doubt_about_which_article_is_meant_asks_a_person(
+    change: dict[str, Any], kind: str, severity: str, keep: Any, db: SyncStockDB
+) -> None:
+    policy(db, **TRUSTED)
+    codes = {"zoho": "z1", "gtin": "0036000291452"}
+    db.change_products([{"sku": "A", "name": "Mug", "identifiers": codes}])
+    before = state(db, "A")
+    result = db.stage_products([change], source="zoho")
+    assert (result.staged, result.committed, result.conflicts) == (1, 0, 1)
+    conflicts = db.conflicts()
+    assert conflicts["kind"].to_list() == [kind]
+    assert conflicts["severity"].to_list() == [severity]
+    db.resolve(int(conflicts["conflict_id"][0]), keep=keep, reason="looked at it")
+    waiting = db.staged()["staging_id"].to_list()
+    if waiting:
+        db.approve_staged(waiting, reason="so be it")
+        done = db.commit_staged()
+        assert (done.committed, done.left) == (1, 0)
+    if keep == "old":
+        assert state(db, "A") == before
+    elif kind == "exists_with_different_content":
+        assert state(db, "A")["name"] == "Cup"
+    else:
+        assert state(db, change["sku"])["name"] == "Cup"
+    if kind == "identifier_taken" and keep == "new":
+        system = next(iter(change["identifiers"]))
+        assert f"identifiers.{system}" not in state(db, "A")
+        assert state(db, "B")[f"identifiers.{system}"] == [change["identifiers"][system]]
+    assert db.audit() == {}
+
+
+def test_two_changes_of_one_call_with_one_code_are_a_conflict(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    result = db.stage_products(
+        [{"sku": sku, "name": sku, "identifiers": {"zoho": "z1"}} for sku in ("A", "B")], source="zoho"
+    )
+    assert (result.staged, result.committed, result.conflicts) == (2, 1, 1)
+    assert db.conflicts()["local_value"][0] == {"sku": "A", "code": "z1"}
+
+
+def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    db.change_products([{"sku": "A", "identifiers": {"zoho": "z1"}}])
+    result = db.stage_products(
+        [{"identifiers": {"zoho": "z1"}, "price": 5}, {"identifiers": {"zoho": "z9"}, "price": 6}],
+        source="zoho",
+    )
+    assert (result.committed, result.unknown) == (1, 1)
+    assert state(db, "A")["price"] == 5
+    letters = db.dead_letters()
+    assert letters["kind"].to_list() == ["product"]
+    letter = int(letters["dead_letter_id"][0])
+    db.fix_letter(letter, {"sku": "Z"})
+    db.replay_letter(letter)
+    assert state(db, "Z")["price"] == 6
+    assert db.replay_letter(letter).statistics == {"already": True}
+    assert db.dead_letters().empty
+
+
+def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}], who="anna")
+    mine = ids(db)["A"]
+    db.lock_products([mine], minutes=5, who="anna")
+    with pytest.raises(BadInput, match="anna"):
+        db.lock_products([mine], who="bert")
+    theirs = db.change_products([{"sku": "A", "price": 2}, {"sku": "B", "price": 2}], who="bert")
+    assert (theirs.committed, theirs.left) == (1, 1)
+    assert db.staged()["problem"].to_list() == ["locked by anna"]
+    assert db.change_products([{"sku": "A", "price": 3}], who="anna").committed == 1
+    assert db.unlock_products([mine], who="bert") == 0
+    db.lock_products([mine], minutes=0, who="anna")  # it has ended by now
+    assert db.change_products([{"sku": "A", "price": 4}], who="bert").committed == 1
+    db.lock_products([mine], minutes=5, who="anna")
+    assert db.unlock_products([mine], who="bert", force=True) == 1
+
+
+def test_a_change_staged_on_something_that_moved_meanwhile_is_not_committed_blindly(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "price": 1, "name": "Mug"}])
+    waiting = db.stage_products([{"sku": "A", "price": 2}], source="zoho")
+    other = db.stage_products([{"sku": "B", "price": 2}], source="zoho")
+    db.change_products([{"sku": "A", "price": 7}])
+    for one in (waiting, other):
+        db.approve_staged(operation_uuid=one.operation_uuid, reason="fine")
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (1, 1)
+    assert db.operation(done.operation_uuid)["status"] == "partly"
+    assert state(db, "A")["price"] == 7
+    assert db.conflicts()["field"].to_list() == ["price"]
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="theirs")
+    assert db.commit_staged().committed == 1
+    assert state(db, "A")["price"] == 2
+
+
+def test_a_deleted_article_is_inactive_and_its_stock_stays(db: SyncStockDB) -> None:
+    db.run_sync((), [SalesRecord(7, 3, at=NOON, ref="till")])
+    db.change_products([{"inventory_id": 7, "change_type": "delete"}])
+    assert state(db, "7")["is_active"] is False
+    assert db.product_versions(7)["change_type"].to_list() == ["create", "delete"]
+    assert db.on_hand()["on_hand"].to_list() == [-3]
+
+
+def test_a_committed_article_takes_its_evidence_out_of_quarantine(db: SyncStockDB, tmp_path: Any) -> None:
+    from syncstock_dagster.sources import parse_file
+
+    text = b"document,line,sku,location,quantity,effective_at\nS-1,1,new,main,2,2026-03-02T12:00:00Z\n"
+    parsed = parse_file(text, "sales/a.csv", "sales", "sales", db.policies.for_source("sales"))
+    db.receive(parsed)
+    db.post_received()
+    assert len(db.quarantine()) == 1
+    db.stage_products([{"sku": "other", "identifiers": {"barcode": "new"}}], source="zoho")
+    db.approve_staged(db.staged()["staging_id"].to_list(), reason="it is")
+    assert db.commit_staged().released == 1
+    assert db.quarantine().empty
+    assert db.on_hand()["on_hand"].to_list() == [-2]
+    assert db.audit() == {}
+
+
+def test_any_version_can_be_read_as_of_its_time_and_restored(db: SyncStockDB) -> None:
+    db.change_products(
+        [{"sku": "A", "name": "Mug", "price": "9.50", "identifiers": {"zoho": "1"}}], who="anna"
+    )
+    article = ids(db)["A"]
+    then = db.product_versions(article)["recorded_at"][0]
+    db.change_products([{"sku": "A", "name": None, "price": "11", "identifiers": {"zoho": "2"}}], who="bert")
+    assert db.products_as_of(then)["state"][0]["name"] == "Mug"
+    assert db.products_as_of(then - timedelta(seconds=1)).empty
+    preview = db.restore_product(article, 1, reason="look", dry_run=True)
+    assert preview["price"] == {"old": "11", "new": "9.5"}
+    assert state(db, "A")["price"] == 11
+    db.restore_product(article, 1, reason="it was right", who="carl")
+    versions = db.product_versions(article)
+    assert versions["state"][2] == versions["state"][0]
+    assert versions["changed_by"].to_list() == ["anna", "bert", "carl"]
+    assert db.restore_product(article, 1, reason="again") == {}
+    assert len(db.product_versions(article)) == 3
+    with pytest.raises(BadInput, match="no version 9"):
+        db.restore_product(article, 9, reason="?")
+    assert db.audit() == {}
+
+
+def test_categories_keep_their_versions_and_their_articles_follow_their_names(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "category": "Mugs"}])
+    db.set_category("Kitchen")
+    db.set_category("Mugs", new_name="Cups", parent="Kitchen")
+    assert state(db, "A")["category"] == "Cups"
+    assert db.categories()["parent"].to_list() == ["Kitchen", None]
+    with pytest.raises(BadInput, match="below"):
+        db.set_category("Kitchen", parent="Cups")
+    versions = db.category_versions("Cups")
+    assert [one["name"] for one in versions["state"]] == ["Mugs", "Cups"]
+    assert versions["changed_fields"][1] == ["name", "parent"]
+    assert db.audit() == {}
+
+
+def test_everything_wrong_with_changes_is_told_at_once(db: SyncStockDB) -> None:
+    with pytest.raises(BadInput) as told:
+        db.stage_products(
+            [
+                {"sku": "A", "price": 1.5},
+                {"name": "nobody"},
+                {"sku": "B", "identifiers": {"gtin": "4006381333932"}},
+                {"sku": "C", "units": {"pack": 0}},
+                {"sku": "D", "colour": "red"},
+                {"sku": "E", "is_active": "yes"},
+                {"sku": "F", "change_type": "upsert"},
+                {"sku": "G", "modified_at": datetime(2026, 1, 1)},
+            ],
+            source="zoho",
+        )
+    assert [error.row for error in told.value.errors] == list(range(8))
+    assert "check digit is 1" in str(told.value)
+    assert db.staged(None).empty
+
+
+def test_changes_made_in_psql_are_versions_too(db: SyncStockDB) -> None:
+    import psycopg
+
+    db.change_products([{"sku": "A", "price": 1}])
+    with psycopg.connect(db.url) as connection:
+        connection.execute("update syncstock.products set price = 2 where sku = 'A'")
+    versions = db.product_versions(ids(db)["A"])
+    assert versions["change_source"].to_list() == ["people", "psql"]
+    assert versions["changed_fields"][1] == ["price"]
+    assert db.audit() == {}
