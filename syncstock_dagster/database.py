@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from syncstock_dagster.catalog.staging import StagingResult
     from syncstock_dagster.operations.log import Outcome
     from syncstock_dagster.operations.rollback import RollbackPreview, Selection
+    from syncstock_dagster.search.find import Answer
+    from syncstock_dagster.search.update import IndexReport
     from syncstock_dagster.sources.files import ParsedFile
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evidence import Evidence
@@ -450,6 +452,22 @@ class SyncStockDB:
         """Published values that late evidence changed (law L12)."""
         return self._read("restatements")
 
+    def search(
+        self,
+        question: str,
+        *,
+        limit: int = 10,
+        category: str | None = None,
+        location: str | None = None,
+        in_stock: bool = False,
+    ) -> Answer:
+        """Articles by what they are called, despite typing errors, best first, with their stock of this instant."""
+        from syncstock_dagster.search.find import search
+
+        return search(
+            self.url, question, limit=limit, category=category, location=location, in_stock=in_stock
+        )
+
     def negative_stock(self) -> pd.DataFrame:
         """Stock below zero, with the instant since which it is (law L6)."""
         return self._read("negative_stock")
@@ -629,6 +647,12 @@ class SyncStockDB:
         from syncstock_dagster.stock.rebuild import rebuild
 
         return rebuild(self.url, dry_run=dry_run, who=who)
+
+    def update_search(self, *, rebuild: bool = False) -> IndexReport:
+        """Make the search index equal to the catalogue; ``rebuild`` makes it from nothing."""
+        from syncstock_dagster.search.update import update_index
+
+        return update_index(self.url, rebuild=rebuild)
 
     def get_status(self) -> dict[str, Any]:
         """``status`` OK, RUNNING or ERROR, ``notes``, and what waits for a person."""

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         drop_folder: Where files arrive: a local folder (absolute here) or any fsspec URL. By default ``drop``
             in `home`.
         timezone: The IANA zone of the default location ``main``.
+        search_url: A Chroma server for the search index (``http://host:8000``), or None for a folder in `home`.
+        search_embedding: What turns texts into vectors, as ``package.module:function``, or None for what comes
+            along.
         log_format: ``console`` for people, ``json`` for a log collector.
 
     Raises:
@@ -83,6 +86,8 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: _default_home(Path.cwd()))
     drop_folder: str = ""
     timezone: str = "UTC"
+    search_url: str | None = Field(default=None, repr=False)
+    search_embedding: str | None = None
     log_format: Literal["console", "json"] = "console"
 
     @property
@@ -95,6 +100,13 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, url: str | None) -> str | None:
         if url is not None and url.partition("://")[0] not in _SCHEMES:
             raise ValueError("must begin with postgresql:// (for example postgresql://user@host/database)")
+        return url
+
+    @field_validator("search_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            raise ValueError("must be the address of a Chroma server, for example http://localhost:8000")
         return url
 
     @field_validator("config_file")

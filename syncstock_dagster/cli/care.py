@@ -78,6 +78,8 @@ def config(as_json: options.AsJson = False) -> None:
         "home": str(settings.home),
         "drop_folder": _without_password(settings.drop_folder),
         "timezone": settings.timezone,
+        "search_url": settings.search_url and _without_password(settings.search_url),
+        "search_embedding": settings.search_embedding,
         "log_format": settings.log_format,
     }
     for policy in policies.values():

@@ -34,6 +34,7 @@ def report(error: Exception) -> int | None:
     import psycopg
 
     from syncstock_dagster.cli.output import print_errors
+    from syncstock_dagster.search.places import IndexUnusableError
     from syncstock_dagster.stock.evidence import BadInput
     from syncstock_dagster.stock.policy import ConfigError
     from syncstock_dagster.store.embedded import EmbeddedServerError
@@ -50,7 +51,7 @@ def report(error: Exception) -> int | None:
     if isinstance(error, psycopg.errors.RestrictViolation | psycopg.errors.CheckViolation):
         _say(error.diag.message_primary or str(error))
         return BAD_INPUT
-    if isinstance(error, EmbeddedServerError | SchemaError):
+    if isinstance(error, EmbeddedServerError | SchemaError | IndexUnusableError):
         _say(str(error))
         return FAILED
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
