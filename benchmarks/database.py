@@ -35,7 +35,7 @@ create table public.bare (
 def fresh_database(template: str | None = None) -> Iterator[str]:
     """The URL of an empty database, or of a copy of the one at URL ``template``; it is dropped at the end."""
     name = f"syncstock_bench_{os.getpid()}_{secrets.token_hex(4)}"
-    server = _server_url()
+    server = server_url()
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("set client_min_messages = warning")
         if template is None:
@@ -52,7 +52,8 @@ def fresh_database(template: str | None = None) -> Iterator[str]:
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _server_url() -> str:
+def server_url() -> str:
+    """The server that is measured on."""
     settings = Settings()
     if settings.database_url:
         return libpq_url(settings.database_url)

@@ -104,7 +104,7 @@ def search(
     filters = {"category": category, "location": location, "in_stock": in_stock}
     with connect(url) as connection:
         _check_filters(connection, category, location)
-        lists, notices = _look(connection, {**filters, "question": text, "width": width})
+        lists, notices = each_way(connection, {**filters, "question": text, "width": width})
         order = _merged(lists)
         rows = connection.execute(
             statement("search/answers"), {**filters, "found": order, "limit": limit}
@@ -112,7 +112,7 @@ def search(
     return Answer(tuple(_found(row, lists) for row in rows), notices)
 
 
-def _look(
+def each_way(
     connection: Connection[Any], values: dict[str, Any]
 ) -> tuple[dict[str, list[int]], tuple[str, ...]]:
     """What each way finds, best first, and what to say about a way that cannot be gone."""
@@ -163,7 +163,7 @@ def _check_filters(connection: Connection[Any], category: str | None, location: 
     ):
         if value is None:
             continue
-        query = f"select from {table} where {column} = %s"  # noqa: S608 - both are named above
+        query = f"select from {table} where {column} = %s"
         if not is_storable(value) or connection.execute(query.encode(), (value,)).fetchone() is None:
             raise BadInput(f"There is no {what} {value!r}.")
 

@@ -107,7 +107,7 @@ class Place(Protocol):
         """An index to be read."""
 
     def successor(self, name: str, new_name: str) -> tuple[str, Vectors]:
-        """An index with the same content that may be changed, and its name."""
+        """An index with the content of one that could be opened, to be changed, and its name."""
 
     def seal(self, name: str, vectors: Vectors) -> None:
         """An index was written; nothing changes it any more."""
@@ -148,7 +148,6 @@ class FolderPlace:
 
     def successor(self, name: str, new_name: str) -> tuple[str, Vectors]:
         """A copy. Whoever reads the old one is not disturbed."""
-        self.open(name).close()
         old, new = self._folder / name, self._folder / new_name
         with failing_as_unusable():
             shutil.copytree(old, new, ignore=shutil.ignore_patterns(f"{_BOOKS}*", _SEAL))
@@ -184,8 +183,13 @@ class FolderPlace:
     def _client(self, name: str) -> Any:
         import chromadb
 
-        with failing_as_unusable():
-            return chromadb.PersistentClient(str(self._folder / name), settings=_chroma_settings())
+        try:
+            with failing_as_unusable():
+                return chromadb.PersistentClient(str(self._folder / name), settings=_chroma_settings())
+        except (
+            AttributeError
+        ) as error:  # Chroma, cleaning up after it failed, falls over what it had not made yet
+            raise IndexUnusableError(f"The search index {name} is damaged.") from error
 
 
 class ServerPlace:

@@ -46,14 +46,14 @@ create function findable_products(only_category text, only_location text, only_i
   returns setof products
   language sql stable parallel safe as $$
   select p.*
-  from products as p
+  from syncstock.products as p
   where p.is_active
     and (only_category is null
-         or p.category_id = (select c.category_id from categories as c where c.name = only_category))
+         or p.category_id = (select c.category_id from syncstock.categories as c where c.name = only_category))
     and (only_location is null and not only_in_stock
          or exists (
-           select from item_stock as s
-           join locations as l using (location_id)
+           select from syncstock.item_stock as s
+           join syncstock.locations as l using (location_id)
            where s.inventory_id = p.inventory_id and s.events > 0
              and (only_location is null or l.code = only_location)
              and (not only_in_stock or s.on_hand > 0)))
