@@ -165,7 +165,10 @@ class SyncStockDB:
         from syncstock_dagster.stock.deliveries import receive_file
         from syncstock_dagster.stock.reading import replay_time
 
-        return receive_file(self.url, parsed, again=again, recorded_at=replay_time(recorded_at), who=who)
+        return receive_file(
+            self.url, parsed,
+            default_location=DEFAULT_LOCATION, again=again, recorded_at=replay_time(recorded_at), who=who,
+        )  # fmt: skip
 
     def post_received(
         self,

@@ -7,7 +7,7 @@ What belongs here: identity and intake. What does not: reading a file (``sources
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -44,19 +44,23 @@ def receive_file(
     url: str,
     parsed: ParsedFile,
     *,
+    default_location: str,
     again: bool = False,
     recorded_at: datetime | None = None,
     who: str | None = None,
 ) -> Receipt:
     """Store a file whole, once: the upload itself and the evidence read from it. Nothing is posted yet."""
     with connect(url) as connection, connection.transaction():
-        return receive(connection, parsed, again=again, recorded_at=recorded_at, who=who)
+        return receive(
+            connection, parsed, default_location=default_location, again=again, recorded_at=recorded_at, who=who
+        )
 
 
 def receive(
     connection: Connection[Any],
     parsed: ParsedFile,
     *,
+    default_location: str,
     again: bool = False,
     recorded_at: datetime | None = None,
     who: str | None = None,
@@ -102,7 +106,7 @@ def receive(
             None if parsed.products is None else to_bytes(parsed.products),
         ),
     )
-    _store_days(connection, delivery_id, evidence)
+    _store_days(connection, delivery_id, evidence, default_location)
     return Receipt(
         delivery_id,
         "received",
@@ -123,6 +127,22 @@ def waiting_deliveries(url: str, days: tuple[date | str, date | str] | None = No
     with connect(url) as connection:
         rows = connection.execute(statement("deliveries/waiting"), {"first": first, "last": last})
         return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that is received and not posted, and the days on which its rows stand."""
+
+    delivery_id: int
+    name: str
+    days: tuple[date, ...]
+
+
+def waiting_with_days(url: str, limit: int) -> list[Waiting]:
+    """The oldest deliveries that wait to be posted."""
+    with connect(url) as connection:
+        rows = connection.execute(statement("deliveries/waiting_days"), {"limit": limit})
+        return [Waiting(delivery_id, name, tuple(days)) for delivery_id, name, days in rows]
 
 
 def claim(
@@ -170,24 +190,43 @@ def find_known(connection: Connection[Any], identities: list[str]) -> dict[str, 
     return dict(zip(names, row, strict=True))
 
 
-def _store_days(connection: Connection[Any], delivery_id: int, evidence: Evidence) -> None:
-    """The span of days a delivery's rows may touch, a day wider than any zone can make it."""
-    spans = [
-        pc.min_max(column if pa.types.is_date(column.type) else column.cast(pa.timestamp("us"))).as_py()
-        for table, names in (
-            (evidence.movements, ("effective_at", "effective_local", "day")),
-            (evidence.counts, ("counted_at", "counted_local", "day")),
-        )
-        for name in names
-        if (column := table[name]).null_count < len(column)
+def days_of(connection: Connection[Any], evidence: Evidence, default_location: str) -> dict[date, int]:
+    """The business days on which rows stand, each in the zone of its location, with the number of rows."""
+    parts = [
+        *_moments(evidence.movements, ("effective_at", "effective_local", "day"), default_location),
+        *_moments(evidence.counts, ("counted_at", "counted_local", "day"), default_location),
     ]
-    if spans:
-        days = [
-            value.date() if isinstance(value, datetime) else value
-            for span in spans
-            for value in span.values()
-        ]
-        connection.execute(
-            "update deliveries set days = daterange(%s::date - 1, %s::date + 2) where delivery_id = %s",
-            (min(days), max(days), delivery_id),
-        )
+    if not parts:
+        return {}
+    locations, instants, local_days, row_counts = (list(column) for column in zip(*parts, strict=True))
+    rows = connection.execute(
+        statement("deliveries/days_of"),
+        {"locations": locations, "instants": instants, "local_days": local_days, "row_counts": row_counts},
+    )
+    return {day: row_count for day, row_count in rows}
+
+
+def _moments(
+    table: pa.Table, columns: tuple[str, str, str], default_location: str
+) -> Iterator[tuple[str, datetime | None, date | None, int]]:
+    """Location, instant (to a quarter of an hour) or local day, and how many rows have them."""
+    if len(table) == 0:
+        return
+    at, local, day = (table[name] for name in columns)
+    # Every offset from UTC that a business day knows is a multiple of a quarter of an hour.
+    quarter = pc.floor_temporal(at, 15, unit="minute", calendar_based_origin=True)
+    local_day = pc.coalesce(day.cast(pa.date32()), local.cast(pa.timestamp("us")).cast(pa.date32(), safe=False))
+    moments = pa.table(
+        {"location": pc.fill_null(table["location"], default_location), "at": quarter, "day": local_day}
+    ).group_by(["location", "at", "day"])
+    for row in moments.aggregate([([], "count_all")]).to_pylist():
+        yield row["location"], row["at"], row["day"], row["count_all"]
+
+
+def _store_days(
+    connection: Connection[Any], delivery_id: int, evidence: Evidence, default_location: str
+) -> None:
+    days = days_of(connection, evidence, default_location)
+    if days:
+        values = {"delivery_id": delivery_id, "days": list(days), "row_counts": list(days.values())}
+        connection.execute(statement("deliveries/store_days"), values)

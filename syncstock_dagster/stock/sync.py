@@ -138,7 +138,10 @@ def rehearse(
     def work(operation: Operation) -> Statistics:
         is_second = False
         for parsed in files:
-            receipt = receive(operation.connection, parsed, again=again, recorded_at=recorded_at, who=who)
+            receipt = receive(
+                operation.connection, parsed,
+                default_location=default_location, again=again, recorded_at=recorded_at, who=who,
+            )  # fmt: skip
             result = None
             if receipt.state == "received":
                 statistics = _post(
