@@ -15,18 +15,23 @@ import dagster as dg
 # Backfill policies and partition mappings are in beta; a warning per asset in every process says nothing new.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from syncstock_dagster.assets import intake, search, stock  # noqa: E402 - the filter comes first
-from syncstock_dagster.jobs import daily_sync  # noqa: E402
+from syncstock_dagster import checks, jobs, schedules, sensors  # noqa: E402 - the filter comes first
+from syncstock_dagster.assets import intake, publishing, search, sources, stock  # noqa: E402
 from syncstock_dagster.resources import SyncStock  # noqa: E402
 
 
 def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The definitions, with resources replaced where a test or the demo brings its own."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([intake, stock, search]),
-        asset_checks=dg.load_asset_checks_from_modules([search]),
-        jobs=[daily_sync, search.search_index_job],
-        sensors=[search.search_index_sensor],
+        assets=[
+            sources.DROP_FOLDER,
+            sources.TILL_SYSTEM,
+            *dg.load_assets_from_modules([intake, stock, publishing, search]),
+        ],
+        asset_checks=[*checks.build_checks(), *dg.load_asset_checks_from_modules([search])],
+        jobs=[*jobs.build_jobs(), search.search_index_job],
+        sensors=[*sensors.build_sensors(), search.search_index_sensor],
+        schedules=schedules.build_schedules(),
         resources={"syncstock": SyncStock(), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -1,14 +1,67 @@
-"""Jobs: the few selections that people and schedules run by name.
+"""Jobs: the few selections that people, sensors and schedules run by name.
 
-What belongs here: named jobs. What does not: when they run.
+What belongs here: named jobs. What does not: when they run (``schedules``, ``sensors``).
 """
 
 from __future__ import annotations
 
 import dagster as dg
 
+from syncstock_dagster.assets.stock import ReconcileConfig
+from syncstock_dagster.partitions import STOCK_DAYS
+
+_FLOW = dg.AssetSelection.groups("intake", "stock")
+#: Recomputes everything from the evidence, which is for the night.
+_AUDIT = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("item_stock"), "laws_hold"))
+_COUNTS = dg.AssetSelection.assets("excel_counts", "pos_counts")
+_DERIVED = dg.AssetSelection.assets("inventory_ledger", "daily_snapshot")
+
 daily_sync = dg.define_asset_job(
     "daily_sync",
-    selection=dg.AssetSelection.groups("intake", "stock"),
-    description="Take in what the drop folder holds, post it, and show the stock that follows.",
+    selection=_FLOW - _AUDIT,
+    partitions_def=STOCK_DAYS,
+    description="Take in what the drop folder holds and the readers yield, post it, and show the stock that follows.",
 )
+
+ingest_counts = dg.define_asset_job(
+    "ingest_counts",
+    selection=(_COUNTS | dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED) - _AUDIT,
+    partitions_def=STOCK_DAYS,
+    description="Take in count sheets and the counts of the tills only, post what waits for these days, and show what "
+    "follows: after a stocktake, without waiting for anything else.",
+)
+
+rebuild_history = dg.define_asset_job(
+    "rebuild_history",
+    selection=(dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED),
+    partitions_def=STOCK_DAYS,
+    config=dg.RunConfig(ops={"reconciled_stock": ReconcileConfig(everything=True, rebuild=True)}),
+    description="Post everything that waits, recompute everything from the evidence, check every law, and measure the "
+    "days anew. Choose the days as a range; the recomputation covers all of history.",
+)
+
+nightly_close = dg.define_asset_job(
+    "nightly_close",
+    selection=_FLOW | dg.AssetSelection.groups("publishing"),
+    partitions_def=STOCK_DAYS,
+    description="The whole flow for a day that is over, with the audit of every law; then the day is published, unless "
+    "a blocking check fails.",
+)
+
+refresh_snapshots = dg.define_asset_job(
+    "refresh_snapshots",
+    selection=_DERIVED,
+    partitions_def=STOCK_DAYS,
+    description="Measure ledger and snapshots of days again that late evidence has restated.",
+)
+
+checks_only = dg.define_asset_job(
+    "checks_only",
+    selection=dg.AssetSelection.all_asset_checks(),
+    description="Judge everything as it is now, over all days, and change nothing.",
+)
+
+
+def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+    """All jobs."""
+    return [daily_sync, ingest_counts, rebuild_history, nightly_close, refresh_snapshots, checks_only]

@@ -1,4 +1,4 @@
-"""Resources: what assets are given to work with.
+"""Resources: what assets, checks and sensors are given to work with.
 
 What belongs here: the way from Dagster to ``SyncStockDB`` and the drop folder. What does not: settings, which come
 from the environment, and any work.
@@ -27,7 +27,14 @@ class SyncStock(dg.ConfigurableResource):
         return SyncStockDB(self.database_url)
 
     def folder(self) -> str:
-        """The drop folder: a path or an fsspec URL."""
+        """The drop folder: a path or an fsspec URL. The default one is made where it is missing."""
+        from pathlib import Path
+
         from syncstock_dagster.settings import get_settings
 
-        return self.drop_folder or get_settings().drop_folder
+        settings = get_settings()
+        folder = self.drop_folder or settings.drop_folder
+        if folder == str(settings.home / "drop"):
+            # A share that is not mounted must not look like an empty folder, so only our own is made.
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        return folder

@@ -7,6 +7,7 @@ configuration file that ``config_file`` names. This module is imported by every 
 
 from __future__ import annotations
 
+from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
@@ -64,6 +65,16 @@ class Settings(BaseSettings):
         search_embedding: What turns texts into vectors, as ``package.module:function``, or None for what comes
             along.
         log_format: ``console`` for people, ``json`` for a log collector.
+        dagster_database_url: Where Dagster keeps its own tables. By default the database ``syncstock_dagster`` of
+            the embedded server, or one named like yours with ``_dagster`` behind it. Never shown by ``repr``.
+        dagster_host: The address at which Dagster's webserver listens.
+        dagster_port: Its port.
+        automation: Whether sensors and schedules run from the start; a person may switch each of them in the UI.
+        look_every_seconds: Between two looks into the drop folder.
+        settle_seconds: How long a file must lie unchanged before it is taken for complete.
+        morning_sync: Local time of the morning's sync.
+        nightly_close: Local time at which yesterday is closed.
+        alert_urls: Where alerts go, as Apprise URLs with blanks between them; empty: into the log only. Never shown.
 
     Raises:
         pydantic.ValidationError: A value is not usable; the message names the variable and never its value.
@@ -89,13 +100,22 @@ class Settings(BaseSettings):
     search_url: str | None = Field(default=None, repr=False)
     search_embedding: str | None = None
     log_format: Literal["console", "json"] = "console"
+    dagster_database_url: str | None = Field(default=None, repr=False)
+    dagster_host: str = "127.0.0.1"
+    dagster_port: int = Field(default=3000, ge=1, le=65535)
+    automation: bool = True
+    look_every_seconds: int = Field(default=30, ge=5, le=3600)
+    settle_seconds: float = Field(default=5.0, ge=0.1, le=30.0)
+    morning_sync: time = time(9)
+    nightly_close: time = time(2)
+    alert_urls: str = Field(default="", repr=False)
 
     @property
     def shown_database_url(self) -> str:
         """The database as it may be shown and logged: without passwords, or ``embedded``."""
         return without_secrets(self.database_url) if self.database_url else "embedded"
 
-    @field_validator("database_url")
+    @field_validator("database_url", "dagster_database_url")
     @classmethod
     def _is_postgresql(cls, url: str | None) -> str | None:
         if url is not None and url.partition("://")[0] not in _SCHEMES:

@@ -1,5 +1,5 @@
-"""Assets: what Dagster materialises, in the order of the flow: intake, stock.
+"""Assets: what Dagster materialises, in the order of the flow: sources, intake, stock, publishing.
 
-What belongs here: thin bodies that take the partition keys, call one capability and return metadata. What does not:
+What belongs here: thin bodies that take the days of the run, call one capability and return metadata. What does not:
 the capabilities.
 """

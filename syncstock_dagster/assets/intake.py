@@ -1,58 +1,241 @@
-"""Intake: files of the drop folder are read and stored whole, in state ``received``. Nothing is posted here.
+"""Intake: files of the drop folder are read and stored whole, in state ``received``. Nothing of them is posted here.
 
-Define an asset here when a new folder of evidence is read. A file is taken in whole with the first of its days;
-the other days then find nothing new.
+Define an asset here when a new kind of evidence is read. A file is taken in whole by the first run that looks; the
+other days of its rows then find nothing new.
 """
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads the types of `context` and `config` while it decorates.
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS
+from syncstock_dagster.assets.failing import failed_work, refused_files
+from syncstock_dagster.assets.sources import DROP_FOLDER, TILL_SYSTEM
+from syncstock_dagster.assets.tables import table_metadata
+from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
 from syncstock_dagster.resources import SyncStock
-from syncstock_dagster.stock.policy import Kind
+from syncstock_dagster.settings import get_settings
+from syncstock_dagster.stock.policy import Kind, Policies
+
+#: Which sources of a kind an asset takes, by the policies in effect.
+Takes = Callable[[Policies, str], bool]
 
 
-def _intake(name: str, kind: Kind, what: str) -> dg.AssetsDefinition:
+class IntakeConfig(dg.Config):
+    """How the drop folder is read."""
+
+    settle_seconds: float = Field(
+        default=get_settings().settle_seconds,
+        ge=0.1,
+        le=30,
+        description="How long a file must lie unchanged before it is taken for complete, in seconds.",
+    )
+    rejected_again: bool = Field(
+        default=False,
+        description="Read files again that were rejected as they are: after a validation rule was changed.",
+    )
+
+
+def is_authoritative(policies: Policies, source: str) -> bool:
+    """Whether counts of a source are applied as they are: tills and master systems, by default `pos`."""
+    return policies.for_source(source, "counts").trust == "authoritative"
+
+
+def _every_source(policies: Policies, source: str) -> bool:
+    return True
+
+
+def _from_people(policies: Policies, source: str) -> bool:
+    return not is_authoritative(policies, source)
+
+
+#: By asset: the kind of its files, and which of their sources.
+INTAKE: dict[str, tuple[Kind, Takes]] = {
+    "purchases": ("purchases", _every_source),
+    "sales": ("sales", _every_source),
+    "operational_deltas": ("movements", _every_source),
+    "excel_counts": ("counts", _from_people),
+    "pos_counts": ("counts", is_authoritative),
+}
+
+
+def wanted_by(asset: str, policies: Policies) -> Callable[[Kind, str], bool]:
+    """Which files an intake asset takes."""
+    own, takes = INTAKE[asset]
+    return lambda kind, source: kind == own and takes(policies, source)
+
+
+def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.AssetsDefinition:
+    kind, takes = INTAKE[name]
+
     @dg.asset(
         name=name,
         group_name="intake",
         kinds={"python", "postgres"},
+        owners=[owner],
+        tags={"evidence": "counts" if kind == "counts" else "movements"},
         partitions_def=STOCK_DAYS,
         backfill_policy=ONE_RUN,
-        description=f"{what} from `{kind}/` of the drop folder, read and stored whole. Grain: file.",
+        deps=[DROP_FOLDER, TILL_SYSTEM] if from_till else [DROP_FOLDER],
+        metadata=table_metadata("deliveries"),
+        description=f"{what} Every new file is read and stored whole, whatever days it is about; a bad one makes this "
+        "asset red after all others are in. The same bytes again change nothing. Grain: delivery. A day's numbers are "
+        "those of all files with a row on it.",
     )
-    def files(syncstock: SyncStock) -> dg.MaterializeResult:
-        from syncstock_dagster.sources.intake import receive_drop_folder
+    def files(
+        context: dg.AssetExecutionContext, config: IntakeConfig, syncstock: SyncStock
+    ) -> dg.MaterializeResult:
+        from syncstock_dagster.sources.arrivals import take_in
+        from syncstock_dagster.sources.readers import readers, run_readers
+        from syncstock_dagster.stock import days as business_days
 
-        receipts = receive_drop_folder(syncstock.db(), syncstock.folder(), kinds=(kind,))
-        states = [receipt.state for receipt in receipts]
-        return dg.MaterializeResult(
-            metadata={
-                "files": len(receipts),
-                "received": states.count("received"),
-                "already_received": states.count("already received"),
-                "rejected": states.count("rejected"),
-                "rows": sum(receipt.movements + receipt.counts for receipt in receipts),
-            }
+        db = syncstock.db()
+        who = f"Dagster run {context.run_id}"
+        taken = take_in(
+            db,
+            syncstock.folder(),
+            wanted=wanted_by(name, db.policies),
+            settle_seconds=config.settle_seconds,
+            rejected_again=config.rejected_again,
+            who=who,
         )
+        asked = [
+            source
+            for source, policy in readers(db).items()
+            if policy.kind == kind and takes(db.policies, source)
+        ]
+        reports = run_readers(db, only=asked, who=who)
+        good = taken.received
+        context.log.info(
+            f"{taken.listing.files} files of this kind lie in the drop folder: {len(good)} taken in, "
+            f"{len(taken.refused)} refused, {len(taken.listing.unfinished)} still being written; "
+            f"{len(reports)} readers asked."
+        )
+        for note in taken.notes:
+            context.log.info(note)
+        _tag(context, "delivery", [str(receipt.delivery_id) for receipt in good])
+        _observe(context, taken.listing, from_till, [receipt.file for receipt in taken.receipts])
+        if taken.refused:
+            errors = [error for receipt in taken.refused for error in receipt.errors]
+            raise refused_files(errors, len(taken.refused), len(good))
+        failures = [(report.source, report.failure.error) for report in reports if report.failure is not None]
+        if failures:
+            raise failed_work("Readers failed; what they brought before is kept:", failures)
+        days = days_of_run(context)
+        found = business_days.intake(db.url, kind, (days[0], days[-1]))
+        tell_each_day(context, days, {day: _facts(found.get(day, ()), db.policies, takes) for day in days})
+        return dg.MaterializeResult()
 
     return files
 
 
-purchases = _intake("purchases", "purchases", "Goods received")
-sales = _intake("sales", "sales", "Sales and returns")
-operational_deltas = _intake("operational_deltas", "movements", "Transfers, damage and other movements")
-excel_counts = _intake("excel_counts", "counts", "Count sheets")
+def _facts(rows: Sequence[Mapping[str, Any]], policies: Policies, takes: Takes) -> dict[str, int]:
+    own = [row for row in rows if takes(policies, row["source"])]
+    return {
+        "dagster/partition_row_count": sum(row["row_count"] for row in own),
+        "rows": sum(row["row_count"] for row in own),
+        "files": sum(row["files"] for row in own),
+        "sources": len(own),
+        "files_waiting": sum(row["waiting"] for row in own),
+    }
 
 
-@dg.asset(group_name="intake", kinds={"python", "postgres"})
-def product_catalog(syncstock: SyncStock) -> dg.MaterializeResult:
-    """The catalogue: files from `products/` of the drop folder, upserted by SKU. Grain: product."""
-    from syncstock_dagster.sources.intake import receive_drop_folder
+def _observe(context: dg.AssetExecutionContext, listing: Any, from_till: bool, read: Sequence[str]) -> None:
+    """What was seen outside; of each kind of file its own look."""
+    facts: dict[str, Any] = {
+        "files": listing.files,
+        "new": len(listing.new),
+        "still_being_written": len(listing.unfinished),
+        "asset": context.asset_key.to_user_string(),
+    }
+    context.log_event(dg.AssetObservation(DROP_FOLDER.key, metadata=facts))
+    if from_till:
+        changed = [file.modified_at for file in listing.new if file.modified_at is not None]
+        changed += [file.modified_at for file, _ in listing.seen.values() if file.modified_at is not None]
+        last = {"last_export": dg.MetadataValue.timestamp(max(changed))} if changed else {}
+        context.log_event(
+            dg.AssetObservation(TILL_SYSTEM.key, metadata={"files": listing.files, "read": len(read), **last})
+        )
+
+
+def _tag(context: dg.AssetExecutionContext, name: str, values: Sequence[str]) -> None:
+    """Tag the run with what it handled, so that it is found by it."""
+    if values:
+        key = f"syncstock/{name}"
+        run = context.instance.get_run_by_id(context.run_id)
+        before = run.tags.get(key) if run is not None else None
+        told = ",".join([*([before] if before else []), *values])
+        context.instance.add_run_tags(context.run_id, {key: told if len(told) <= 200 else f"{told[:197]}..."})
+
+
+purchases = _intake("purchases", "Goods received, from `purchases/`.", owner="team:purchasing")
+sales = _intake("sales", "Sales and returns, from `sales/`.", owner="team:shops", from_till=True)
+operational_deltas = _intake(
+    "operational_deltas",
+    "Transfers, damage, theft and other movements with a reason, from `movements/`.",
+    owner="team:warehouse",
+)
+excel_counts = _intake(
+    "excel_counts",
+    "Count sheets of people, from `counts/`; the gate decides on them.",
+    owner="team:warehouse",
+)
+pos_counts = _intake(
+    "pos_counts",
+    "Counts of tills and other master systems, from `counts/pos/` and every source whose trust is `authoritative`; "
+    "they are applied.",
+    owner="team:shops",
+    from_till=True,
+)
+
+
+@dg.asset(
+    group_name="intake",
+    kinds={"python", "postgres"},
+    owners=["team:purchasing"],
+    deps=[DROP_FOLDER],
+    metadata=table_metadata("products"),
+)
+def product_catalog(
+    context: dg.AssetExecutionContext, config: IntakeConfig, syncstock: SyncStock
+) -> dg.MaterializeResult:
+    """The catalogue: files from `products/`, upserted by SKU; evidence that waited for an article is posted with it.
+
+    Grain: product.
+    """
+    from syncstock_dagster.sources.arrivals import take_in
+    from syncstock_dagster.sources.intake import post, waiting_of
+    from syncstock_dagster.stock import days as business_days
 
     db = syncstock.db()
-    kinds: tuple[Kind] = ("products",)
-    receipts = receive_drop_folder(db, syncstock.folder(), kinds=kinds)
-    db.post_received([receipt.delivery_id for receipt in receipts if receipt.state == "received"])
-    return dg.MaterializeResult(metadata={"files": len(receipts), "dagster/row_count": len(db.products())})
+    who = f"Dagster run {context.run_id}"
+    taken = take_in(
+        db,
+        syncstock.folder(),
+        wanted=lambda kind, _: kind == "products",
+        settle_seconds=config.settle_seconds,
+        rejected_again=config.rejected_again,
+        who=who,
+    )
+    before = [
+        seen.delivery_id
+        for _, seen in taken.listing.seen.values()
+        if seen.state == "received" and seen.delivery_id is not None
+    ]
+    results, failures = post(db, [*before, *waiting_of(taken.receipts)], who=who)
+    _observe(context, taken.listing, from_till=False, read=())
+    if taken.refused:
+        errors = [error for receipt in taken.refused for error in receipt.errors]
+        raise refused_files(errors, len(taken.refused), len(taken.received))
+    if failures:
+        raise failed_work("Catalogues could not be posted:", [(f.what, f.error) for f in failures])
+    known = business_days.present(db.url)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": known["products"],
+            "placeholders": known["placeholders"],
+            "products_written": sum(result.products for result in results),
+        }
+    )

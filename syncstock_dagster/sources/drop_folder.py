@@ -71,7 +71,7 @@ def list_strays(folder: str | os.PathLike[str] | UPath) -> list[str]:
     return sorted(
         path.name
         for path, _ in _walk(folder)
-        if _kind_and_source(path.name) is None and not _is_left_out(path.name)
+        if kind_and_source(path.name) is None and not _is_left_out(path.name)
     )
 
 
@@ -86,6 +86,15 @@ def parse_drop_file(file: DropFile, policies: Policies, settings: FileSettings |
         modified_at=file.modified_at,
         settings=settings,
     )
+
+
+def kind_and_source(name: str) -> tuple[Kind, str] | None:
+    """What the folders of a file's name say about it; None where nothing is taken from."""
+    parts = PurePosixPath(name).parts
+    if len(parts) < 2 or parts[0] not in get_args(Kind):
+        return None
+    kind = cast(Kind, parts[0])
+    return kind, parts[1] if len(parts) > 2 else DEFAULT_SOURCE[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +125,12 @@ def _is_inside(full: str, base: str) -> bool:
 
 
 def _drop_file(found: _Found, info: dict[str, Any]) -> DropFile | None:
-    place = _kind_and_source(found.name)
+    place = kind_and_source(found.name)
     size = int(info.get("size") or 0)
     if place is None or size == 0 or _is_left_out(found.name):
         return None
     kind, source = place
     return DropFile(found.name, kind, source, size, _modified(info), found.path)
-
-
-def _kind_and_source(name: str) -> tuple[Kind, str] | None:
-    parts = PurePosixPath(name).parts
-    if len(parts) < 2 or parts[0] not in get_args(Kind):
-        return None
-    kind = cast(Kind, parts[0])
-    return kind, parts[1] if len(parts) > 2 else DEFAULT_SOURCE[kind]
 
 
 def _is_left_out(name: str) -> bool:

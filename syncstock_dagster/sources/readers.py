@@ -8,7 +8,7 @@ What is wrong with one reader is told and does not stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -42,11 +42,12 @@ def readers(db: SyncStockDB) -> dict[str, SourcePolicy]:
 def run_readers(
     db: SyncStockDB,
     *,
+    only: Collection[str] | None = None,
     dry_run: bool = False,
     who: str | None = None,
     told: Callable[[ReaderReport], None] | None = None,
 ) -> list[ReaderReport]:
-    """Ask each configured reader for what is new; each thing it yields is one delivery.
+    """Ask each configured reader (or only some) for what is new; each thing it yields is one delivery.
 
     A reader is called with the instant from which to read (None: everything) and yields ``Evidence`` or lists of
     records, whose source is its own. What it yielded before it failed is kept: reading from there again is safe,
@@ -54,6 +55,8 @@ def run_readers(
     """
     reports = []
     for source, policy in readers(db).items():
+        if only is not None and source not in only:
+            continue
         results: list[SyncResult] = []
         failure = None
         for given in _read(db, source, policy):

@@ -52,7 +52,12 @@ def receive_file(
     """Store a file whole, once: the upload itself and the evidence read from it. Nothing is posted yet."""
     with connect(url) as connection, connection.transaction():
         return receive(
-            connection, parsed, default_location=default_location, again=again, recorded_at=recorded_at, who=who
+            connection,
+            parsed,
+            default_location=default_location,
+            again=again,
+            recorded_at=recorded_at,
+            who=who,
         )
 
 
@@ -203,7 +208,7 @@ def days_of(connection: Connection[Any], evidence: Evidence, default_location: s
         statement("deliveries/days_of"),
         {"locations": locations, "instants": instants, "local_days": local_days, "row_counts": row_counts},
     )
-    return {day: row_count for day, row_count in rows}
+    return dict(rows.fetchall())
 
 
 def _moments(
@@ -215,7 +220,9 @@ def _moments(
     at, local, day = (table[name] for name in columns)
     # Every offset from UTC that a business day knows is a multiple of a quarter of an hour.
     quarter = pc.floor_temporal(at, 15, unit="minute", calendar_based_origin=True)
-    local_day = pc.coalesce(day.cast(pa.date32()), local.cast(pa.timestamp("us")).cast(pa.date32(), safe=False))
+    local_day = pc.coalesce(
+        day.cast(pa.date32()), local.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    )
     moments = pa.table(
         {"location": pc.fill_null(table["location"], default_location), "at": quarter, "day": local_day}
     ).group_by(["location", "at", "day"])

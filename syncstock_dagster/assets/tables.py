@@ -1,0 +1,95 @@
+"""Which table each asset stands for: its columns and where they come from, for the UI's catalogue.
+
+What belongs here: words about columns. What does not: the tables themselves (``store/migrations``); a test holds the
+two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+_ARTICLE = ("inventory_id", "bigint", "The article.")
+_PLACE = ("location_id", "int", "Where it lies.")
+
+#: By table: column, type, meaning. Not every column of a wide table is of interest here.
+TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "deliveries": (
+        ("delivery_id", "bigint", "A file or a call, as it came."),
+        ("name", "text", "Its name in the drop folder."),
+        ("kind", "text", "purchases, sales, movements, counts or products."),
+        ("source", "text", "Who says it."),
+        ("state", "delivery_state", "received, posted, rejected or withdrawn."),
+        ("received_at", "timestamptz", "When it came; decides between repeated documents."),
+        ("content_sha256", "bytea", "Its identity: the same bytes are the same delivery."),
+        ("days", "daterange", "From the first to the last business day of its rows."),
+        ("row_count", "int", "How many rows it holds."),
+        ("errors", "jsonb", "What is wrong with it: sheet, row, column, found, expected, remedy."),
+    ),
+    "products": (
+        _ARTICLE,
+        ("sku", "text", "Its code, compared exactly."),
+        ("name", "text", "For people."),
+        ("price", "numeric", "Selling price."),
+        ("cost", "numeric", "Cost of one unit."),
+        ("is_placeholder", "boolean", "Known only because evidence named it."),
+        ("version", "bigint", "Rises with every change."),
+    ),
+    "movements": (
+        ("movement_id", "bigint", "One document line, or a day's total."),
+        _ARTICLE,
+        _PLACE,
+        ("state", "movement_state", "in_force, duplicate, conflict, superseded or withdrawn."),
+        ("effective_at", "timestamptz", "When it was true."),
+        ("quantity", "numeric", "In units, signed: positive raises stock."),
+        ("reason", "text", "purchase, sale, return, transfer, damage and so on."),
+        ("delivery_id", "bigint", "The delivery that brought it."),
+    ),
+    "inventory_ledger": (
+        ("entry_id", "bigint", "One entry; never changed, never deleted."),
+        _ARTICLE,
+        ("location", "text", "Where it lies."),
+        ("occurred_at", "timestamptz", "When it was true."),
+        ("recorded_at", "timestamptz", "When it became known."),
+        ("entry_type", "entry_type", "movement or adjustment."),
+        ("reason", "text", "Why the stock moved."),
+        ("delta", "numeric", "In units, signed; the sum is the stock."),
+    ),
+    "item_stock_daily": (
+        ("day", "date", "The business day, in the zone of the location."),
+        _ARTICLE,
+        _PLACE,
+        ("on_hand", "numeric", "Units at the end of the day."),
+    ),
+    "item_stock": (
+        _ARTICLE,
+        _PLACE,
+        ("on_hand", "numeric", "Units now: the sum of the ledger."),
+        ("version", "bigint", "Rises by one with every operation that changes the row."),
+        ("updated_at", "timestamptz", "The last change."),
+    ),
+    "day_closes": (
+        _PLACE,
+        ("day", "date", "Published is every day up to this one."),
+        ("closed_at", "timestamptz", "Since when; later changes are restatements."),
+    ),
+}
+
+
+def table_metadata(table: str, come_from: Mapping[str, tuple[str, str]] | None = None) -> dict[str, Any]:
+    """Name, columns and lineage of a table. ``come_from``: column -> (asset, column of its table)."""
+    columns = [dg.TableColumn(name, kind, description) for name, kind, description in TABLES[table]]
+    metadata: dict[str, Any] = {
+        "dagster/table_name": f"syncstock.{table}",
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
+    if come_from:
+        metadata["dagster/column_lineage"] = dg.TableColumnLineage(
+            {
+                column: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=name)]
+                for column, (asset, name) in come_from.items()
+            }
+        )
+    return metadata

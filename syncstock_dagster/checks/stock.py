@@ -1,0 +1,198 @@
+"""Checks of stock: whether it follows from the evidence, and whether a person should look at it.
+
+Define a check here when it judges what was posted. Keep out files (``intake``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from syncstock_dagster.checks.rules import Rule, Span, Verdict, checks_of
+from syncstock_dagster.stock import days as business_days
+
+if TYPE_CHECKING:
+    from syncstock_dagster.database import SyncStockDB
+
+_WARN = dg.AssetCheckSeverity.WARN
+
+#: Sales often come before the purchase that explains them; so long nobody is asked about stock below zero.
+_GRACE_DAYS = 2
+
+
+def _counts(names: tuple[str, ...]) -> Any:
+    def judge(db: SyncStockDB, span: Span) -> Verdict:
+        verdicts = business_days.verdicts(db.url, db.policies, span)
+        far = [
+            {
+                name: value
+                for name, value in row.items()
+                if name not in ("counts", "of_status", "inventory_id")
+            }
+            for row in verdicts.offending
+            if row["status"] in names
+        ]
+        is_warning = names == ("review",)
+        told = " or ".join(names)
+        says = f"{len(far)} of {verdicts.counts} count(s) are {told}." if far else f"No count is {told}."
+        observed = {
+            "counts": verdicts.counts,
+            **{f"counts_{name}": n for name, n in verdicts.by_status.items()},
+        }
+        severity = _WARN if is_warning else dg.AssetCheckSeverity.ERROR
+        return Verdict(not far, says, observed, far, severity)
+
+    return judge
+
+
+def _unknown_articles(db: SyncStockDB, span: Span) -> Verdict:
+    waiting = business_days.waiting_articles(db.url)
+    rows = sum(row["rows"] for row in waiting)
+    says = (
+        f"{rows} row(s) wait for {len(waiting)} unknown article(s) or location(s)."
+        if rows
+        else "All are known."
+    )
+    return Verdict(not waiting, says, {"rows": rows, "unknown": len(waiting)}, waiting, _WARN)
+
+
+def _nothing_waits(db: SyncStockDB, span: Span) -> Verdict:
+    from syncstock_dagster.stock.deliveries import waiting_with_days
+
+    waiting = [
+        {"delivery": row.name, "first_day": row.days[0] if row.days else None, "delivery_id": row.delivery_id}
+        for row in waiting_with_days(db.url, 1000)
+        if span is None or not row.days or any(span[0] <= day <= span[1] for day in row.days)
+    ]
+    says = f"{len(waiting)} delivery(ies) wait to be posted." if waiting else "Everything received is posted."
+    return Verdict(not waiting, says, {"waiting": len(waiting)}, waiting)
+
+
+def _ledger_is_stock(db: SyncStockDB, span: Span) -> Verdict:
+    differing = business_days.stock_differs(db.url)
+    says = (
+        f"{len(differing)} stock(s) are not the sum of their ledger."
+        if differing
+        else "Stock is the ledger's sum."
+    )
+    return Verdict(not differing, says, {"differing": len(differing)}, differing)
+
+
+def _snapshot_is_ledger(db: SyncStockDB, span: Span) -> Verdict:
+    differing = business_days.snapshot_differs(db.url, span)
+    says = (
+        f"{len(differing)} closing balance(s) part from the ledger."
+        if differing
+        else "Every closing balance is the ledger's sum."
+    )
+    return Verdict(not differing, says, {"differing": len(differing)}, differing)
+
+
+def _laws_hold(db: SyncStockDB, span: Span) -> Verdict:
+    offences = db.audit()
+    broken = [
+        {"law": law, "rows": len(rows), "first": str(rows.iloc[0].to_dict())}
+        for law, rows in offences.items()
+    ]
+    says = f"{len(broken)} law(s) are broken." if broken else "Every law holds in the stored data."
+    return Verdict(not broken, says, {"broken": len(broken)}, broken)
+
+
+def _negative(db: SyncStockDB, span: Span) -> Verdict:
+    rows = db.negative_stock().to_dict("records")
+    grace = datetime.now(UTC) - timedelta(days=_GRACE_DAYS)
+    unexplained = [
+        {str(name): value for name, value in row.items() if name != "inventory_id"}
+        for row in rows
+        if row["negative_since"] < grace
+    ]
+    says = (
+        f"{len(unexplained)} article(s) have been below zero for more than {_GRACE_DAYS} days."
+        if unexplained
+        else "No article has been below zero for long."
+    )
+    return Verdict(
+        not unexplained, says, {"below_zero": len(rows), "for_long": len(unexplained)}, unexplained, _WARN
+    )
+
+
+_RECONCILED = (
+    Rule(
+        "counts_to_review",
+        "No count is in the tier to review (by default 10 to 100 units from the books). Such counts are applied.",
+        "Read the list; `syncstock explain SKU` says how each difference came about. Nothing waits for it.",
+        _counts(("review",)),
+    ),
+    Rule(
+        "counts_held_or_flagged",
+        "No count is held (by default more than 100 units from the books), and late rows have carried no applied count "
+        "past its tier.",
+        "Look at the shelf; then `syncstock approve ID --reason ...` or `syncstock reject ID --reason ...`. Of a "
+        "flagged count `syncstock explain SKU` shows the late rows.",
+        _counts(("held", "flagged")),
+    ),
+    Rule(
+        "no_unknown_articles",
+        "No row waits because its article or location is unknown.",
+        "`syncstock products set SKU` or `syncstock locations set CODE --timezone ZONE`; the rows are then posted at "
+        "their own time by themselves.",
+        _unknown_articles,
+    ),
+    Rule(
+        "nothing_waits",
+        "Every delivery with a row on these days is posted.",
+        "Materialize `reconciled_stock` for the day, or run `daily_sync` with `everything`; a red run says why a "
+        "delivery could not be posted.",
+        _nothing_waits,
+    ),
+)
+_LEDGER = (
+    Rule(
+        "ledger_sums_to_stock",
+        "Present stock is the sum of its ledger entries (law L3).",
+        "`syncstock rebuild --dry-run` says what is wrong, `syncstock rebuild` mends it. It is a bug: please report "
+        "it.",
+        _ledger_is_stock,
+        blocking=True,
+    ),
+)
+_SNAPSHOT = (
+    Rule(
+        "snapshot_equals_ledger",
+        "The closing balance of every day is the sum of the ledger up to its end (laws L3 and L4).",
+        "`syncstock rebuild --dry-run` says what is wrong, `syncstock rebuild` mends it. It is a bug: please report "
+        "it.",
+        _snapshot_is_ledger,
+        blocking=True,
+    ),
+)
+_STOCK = (
+    Rule(
+        "laws_hold",
+        "Every law that shows in stored data holds: the audit finds no row. It recomputes everything from the "
+        "evidence, so it is part of the nightly close and not of every sync.",
+        "The table names the law; `syncstock audit` shows the rows, `syncstock rebuild` mends. It is a bug: please "
+        "report it.",
+        _laws_hold,
+        blocking=True,
+    ),
+    Rule(
+        "no_unexplained_negative",
+        f"No article has been below zero for more than {_GRACE_DAYS} days.",
+        "Something came in that nobody wrote down, or was sold twice: find the missing purchase or transfer, or count.",
+        _negative,
+        {"days": _GRACE_DAYS},
+    ),
+)
+
+
+def build_checks() -> list[dg.AssetChecksDefinition]:
+    """The checks of the stock group."""
+    return [
+        checks_of("reconciled_stock", _RECONCILED),
+        checks_of("inventory_ledger", _LEDGER),
+        checks_of("daily_snapshot", _SNAPSHOT),
+        checks_of("item_stock", _STOCK),
+    ]

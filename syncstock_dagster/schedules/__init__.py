@@ -1,0 +1,80 @@
+"""Schedules: what happens by the clock of the shops.
+
+What belongs here: when, and for which business days. What does not: what is done (``jobs``).
+
+A schedule's time is local: where the clock is put forward over it, it comes with the jump; where the clock is put back
+over it, it comes once.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from syncstock_dagster.jobs import daily_sync, nightly_close
+from syncstock_dagster.partitions import FIRST_DAY
+from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.sensors.asking import existing, few_stretches, request, schedule_status
+from syncstock_dagster.settings import get_settings
+
+_MOST_WAITING = 1_000
+
+
+def _cron(at: time) -> str:
+    return f"{at.minute} {at.hour} * * *"
+
+
+def _local_day(context: dg.ScheduleEvaluationContext) -> date:
+    zone = ZoneInfo(get_settings().timezone)
+    return context.scheduled_execution_time.astimezone(zone).date()
+
+
+def _key(context: dg.ScheduleEvaluationContext) -> str:
+    return datetime.isoformat(context.scheduled_execution_time)
+
+
+@dg.schedule(
+    name="morning_sync",
+    job=daily_sync,
+    cron_schedule=_cron(get_settings().morning_sync),
+    execution_timezone=get_settings().timezone,
+    default_status=schedule_status(),
+    description="Every morning what has come in over night: yesterday and today, and the days of whatever waits to be "
+    "posted.",
+)
+def morning_sync(context: dg.ScheduleEvaluationContext, syncstock: SyncStock) -> list[dg.RunRequest]:
+    """One morning."""
+    from syncstock_dagster.stock.deliveries import waiting_with_days
+
+    today = _local_day(context)
+    days = {today - timedelta(days=1), today}
+    for delivery in waiting_with_days(syncstock.db().url, _MOST_WAITING):
+        days |= set(delivery.days)
+    return [
+        request(stretch, asked_by="morning_sync", about=[_key(context)], tags={})
+        for stretch in few_stretches(existing(days))
+    ]
+
+
+@dg.schedule(
+    name="close_yesterday",
+    job=nightly_close,
+    cron_schedule=_cron(get_settings().nightly_close),
+    execution_timezone=get_settings().timezone,
+    default_status=schedule_status(),
+    description="Every night yesterday is synced once more, every law is checked, and the day is published, unless a "
+    "blocking check fails. What changes it from then on is a restatement.",
+)
+def close_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One night."""
+    yesterday = _local_day(context) - timedelta(days=1)
+    if yesterday < FIRST_DAY:
+        return dg.SkipReason(f"{yesterday} lies before the first day of the calendar.")
+    return request((yesterday, yesterday), asked_by="close_yesterday", about=[_key(context)], tags={})
+
+
+def build_schedules() -> list[dg.ScheduleDefinition]:
+    """All schedules."""
+    return [morning_sync, close_yesterday]

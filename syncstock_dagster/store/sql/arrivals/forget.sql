@@ -1,0 +1,3 @@
+-- Files that no longer lie in the drop folder.
+delete from drop_files
+where not name = any(%(names)s::text[])
