@@ -91,9 +91,9 @@ demo: ## a realistic shop from files to right stock, in one command
 	@"$(PYTHON)" -c "$$ENVIRONMENT" requirements.lock
 	@.venv/bin/syncstock demo
 
-up: ## start everything: PostgreSQL, migrations, Dagster webserver and daemon
+up: ## the demo in Dagster: webserver and daemon, until Ctrl-C
 	@"$(PYTHON)" -c "$$ENVIRONMENT" requirements.lock
-	@.venv/bin/syncstock up
+	@.venv/bin/syncstock up --demo
 
 down: ## stop what `up` and `demo` started; the data stays
 	@if [ -f .venv/.complete ]; then .venv/bin/syncstock down; else echo 'Nothing was started from here.'; fi

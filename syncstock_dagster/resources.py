@@ -6,9 +6,11 @@ from the environment, and any work.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
@@ -19,6 +21,35 @@ class SyncStock(dg.ConfigurableResource):
 
     database_url: str | None = None
     drop_folder: str | None = None
+    _alive: Any = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """A worker says that it lives: it holds a lock for its run until it ends, however it ends."""
+        if context.run_id:
+            import psycopg
+
+            self._alive = psycopg.connect(self.db().url, autocommit=True, application_name="syncstock run")
+            self._alive.execute("select pg_advisory_lock_shared(hashtextextended(%s, 0))", (context.run_id,))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """The worker's work is done."""
+        if self._alive is not None:
+            self._alive.close()
+            self._alive = None
+
+    def living_runs(self, run_ids: Collection[str]) -> set[str]:
+        """Those of the runs whose worker lives."""
+        from syncstock_dagster.store.connection import connect
+
+        with connect(self.db().url) as connection:
+            rows = connection.execute(
+                "select run_id from unnest(%s::text[]) as run_id where exists ("
+                "  select from pg_locks as l where l.locktype = 'advisory' and l.granted"
+                "    and l.database = (select d.oid from pg_database as d where d.datname = current_database())"
+                "    and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(run_id, 0))",
+                (list(run_ids),),
+            )
+            return {run_id for (run_id,) in rows}
 
     def db(self) -> SyncStockDB:
         """The database, its server started where it is the embedded one."""

@@ -15,10 +15,10 @@ from typing import Annotated
 
 import typer
 
-from syncstock_dagster.cli import care, catalogue, decisions, evidence, questions, record, search
+from syncstock_dagster.cli import care, catalogue, decisions, evidence, questions, record, search, up
 from syncstock_dagster.cli.errors import Reporting
 
-_GROUPS = (evidence, questions, search, decisions, catalogue, record, care)
+_GROUPS = (evidence, questions, search, decisions, catalogue, record, care, up)
 
 app = typer.Typer(
     name="syncstock",

@@ -1,4 +1,4 @@
-"""Care for an installation: ``audit``, ``rebuild``, ``db``, ``config``, ``bench``, ``down``.
+"""Care for an installation: ``audit``, ``rebuild``, ``db``, ``config``, ``bench``.
 
 Define a command here when an operator needs it and a shop does not. Keep out the life cycle of the embedded server
 itself (``store.embedded``).
@@ -81,6 +81,14 @@ def config(as_json: options.AsJson = False) -> None:
         "search_url": settings.search_url and _without_password(settings.search_url),
         "search_embedding": settings.search_embedding,
         "log_format": settings.log_format,
+        "dagster": f"http://{settings.dagster_host}:{settings.dagster_port}",
+        "dagster_home": str(settings.home / "dagster"),
+        "automation": settings.automation,
+        "look_every_seconds": settings.look_every_seconds,
+        "settle_seconds": settings.settle_seconds,
+        "morning_sync": settings.morning_sync.isoformat(),
+        "nightly_close": settings.nightly_close.isoformat(),
+        "alert_addresses": len(settings.alert_urls.split()),
     }
     for policy in policies.values():
         for name in (
@@ -129,23 +137,6 @@ def bench(ctx: typer.Context) -> None:
         raise typer.Exit(BAD_INPUT)
     done = subprocess.run([sys.executable, "-m", "benchmarks", *ctx.args], cwd=checkout, check=False)
     raise typer.Exit(done.returncode)
-
-
-@app.command()
-def down() -> None:
-    """Stop the embedded database. Its data stays, and the next command starts it again."""
-    from syncstock_dagster.store.embedded import EmbeddedServer
-
-    server = EmbeddedServer(read_settings().home)
-    if server.status().state in ("stopped", "stale"):
-        typer.echo("The embedded database does not run.")
-        return
-    if not server.stop():
-        output.say(
-            "Error: the embedded database is still shutting down; ask again with `syncstock db status`."
-        )
-        raise typer.Exit(FAILED)
-    typer.echo("The embedded database was stopped; its data stays.")
 
 
 @db_app.command("upgrade")

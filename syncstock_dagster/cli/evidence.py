@@ -167,18 +167,28 @@ def demo() -> None:
     It goes where everything goes, so that `syncstock stock` and `syncstock explain` show it afterwards; a database
     that holds evidence of its own is left alone.
     """
+    settings = read_settings()
+    play_demo(open_db(), settings)
+
+
+def play_demo(db: SyncStockDB, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """Run the demo, unless its files are all there; its folder, and the business days that it is about.
+
+    Raises:
+        BadInput: the database holds evidence of its own.
+    """
     from syncstock_dagster.demo import run_demo
+    from syncstock_dagster.demo.run import business_days
     from syncstock_dagster.stock.evidence import BadInput
 
-    settings = read_settings()
-    db = open_db()
     folder = settings.home / "demo"
     if len(db.deliveries(limit=1)) and not _has_begun(db, folder):
         raise BadInput(
             "The database holds evidence that the demo did not bring and would be mixed with. Name an empty database "
             "with SYNCSTOCK_DATABASE_URL, or another folder for the embedded one with SYNCSTOCK_HOME."
         )
-    raise typer.Exit(run_demo(db, folder, output.console(folding=True)))
+    run_demo(db, folder, output.console(folding=True))
+    return str(folder), business_days(folder)
 
 
 @dataclass

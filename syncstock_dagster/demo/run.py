@@ -41,14 +41,11 @@ _TOTALS = (
 )
 
 
-def run_demo(db: SyncStockDB, folder: Path, console: Console) -> int:
+def run_demo(db: SyncStockDB, folder: Path, console: Console) -> None:
     """Generate the folder unless it is there, post what is new in it, and print what happened.
 
     Every file is recorded as at the moment of its delivery, so that one can ask afterwards what was known
     when.
-
-    Returns:
-        The exit code, 0: what needs a person is part of the demonstration.
     """
     began = time.perf_counter()
     manifest = read_manifest(folder)
@@ -63,7 +60,14 @@ def run_demo(db: SyncStockDB, folder: Path, console: Console) -> int:
     states, totals = _take(db, folder, files, console)
     _print_done(console, states, totals, time.perf_counter() - began)
     _print_open(console, db)
-    return 0
+
+
+def business_days(folder: Path) -> tuple[str, ...]:
+    """From the first day of the demo's history to the day of its last delivery, as partition keys."""
+    manifest = read_manifest(folder)
+    assert manifest is not None, "the demo was run"
+    first, last = (manifest[0][place].delivered_at.date() for place in (0, -1))
+    return tuple((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
 
 
 def _take(
