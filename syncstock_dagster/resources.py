@@ -25,11 +25,13 @@ class SyncStock(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """A worker says that it lives: it holds a lock for its run until it ends, however it ends."""
-        if context.run_id:
+        if context.run is not None:
             import psycopg
 
             self._alive = psycopg.connect(self.db().url, autocommit=True, application_name="syncstock run")
-            self._alive.execute("select pg_advisory_lock_shared(hashtextextended(%s, 0))", (context.run_id,))
+            self._alive.execute(
+                "select pg_advisory_lock_shared(hashtextextended(%s, 0))", (context.run.run_id,)
+            )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """The worker's work is done."""

@@ -28,7 +28,10 @@ from psycopg import sql
 from syncstock_dagster.settings import without_secrets
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from syncstock_dagster import SyncStockDB
+    from syncstock_dagster_tests.shop import Shop
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -218,3 +221,28 @@ def db(empty_database_url: str) -> SyncStockDB:
     from syncstock_dagster import SyncStockDB
 
     return SyncStockDB(empty_database_url)
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One instance of Dagster in memory for all tests: starting another one costs more than most tests."""
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def shop(
+    db: SyncStockDB, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
+    """A shop in Dagster, for this test alone but for Dagster's history."""
+    from syncstock_dagster import settings
+    from syncstock_dagster_tests.shop import Shop
+
+    # Files in tests are old; nobody waits for them longer than it takes to look twice.
+    monkeypatch.setenv("SYNCSTOCK_SETTLE_SECONDS", "0.1")
+    settings.get_settings.cache_clear()
+    instance.wipe()
+    yield Shop(db, tmp_path / "drop", instance)
+    settings.get_settings.cache_clear()

@@ -37,6 +37,15 @@ def refused_files(errors: Sequence[RowError], files: int, others: int) -> dg.Fai
     )
 
 
+def no_folder(folder: str, error: Exception) -> dg.Failure:
+    """The drop folder cannot be looked into: nothing was taken in."""
+    return dg.Failure(
+        description=f"The drop folder {folder} cannot be read: {error}. Mount it, or correct SYNCSTOCK_DROP_FOLDER; "
+        "nothing is lost.",
+        allow_retries=False,
+    )
+
+
 def failed_work(what: str, failures: Sequence[tuple[str, Exception]]) -> dg.Failure:
     """Some of the work could not be done; the rest was."""
     told = "\n".join(f"- {name}: {type(error).__name__}: {error}" for name, error in failures[:_MOST_SHOWN])

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from syncstock_dagster.assets.failing import failed_work, refused_files
+from syncstock_dagster.assets.failing import failed_work, no_folder, refused_files
 from syncstock_dagster.assets.sources import DROP_FOLDER, TILL_SYSTEM
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
@@ -26,11 +26,12 @@ Takes = Callable[[Policies, str], bool]
 class IntakeConfig(dg.Config):
     """How the drop folder is read."""
 
-    settle_seconds: float = Field(
-        default=get_settings().settle_seconds,
+    settle_seconds: float | None = Field(
+        default=None,
         ge=0.1,
         le=30,
-        description="How long a file must lie unchanged before it is taken for complete, in seconds.",
+        description="How long a file must lie unchanged before it is taken for complete, in seconds; by default what "
+        "SYNCSTOCK_SETTLE_SECONDS says.",
     )
     rejected_again: bool = Field(
         default=False,
@@ -87,20 +88,12 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
     def files(
         context: dg.AssetExecutionContext, config: IntakeConfig, syncstock: SyncStock
     ) -> dg.MaterializeResult:
-        from syncstock_dagster.sources.arrivals import take_in
         from syncstock_dagster.sources.readers import readers, run_readers
         from syncstock_dagster.stock import days as business_days
 
         db = syncstock.db()
-        who = f"Dagster run {context.run_id}"
-        taken = take_in(
-            db,
-            syncstock.folder(),
-            wanted=wanted_by(name, db.policies),
-            settle_seconds=config.settle_seconds,
-            rejected_again=config.rejected_again,
-            who=who,
-        )
+        who = f"Dagster run {context.run.run_id}"
+        taken = _take_in(db, syncstock.folder(), config, who, wanted_by(name, db.policies))
         asked = [
             source
             for source, policy in readers(db).items()
@@ -131,6 +124,25 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
     return files
 
 
+def _take_in(
+    db: Any, folder: str, config: IntakeConfig, who: str, wanted: Callable[[Kind, str], bool]
+) -> Any:
+    from syncstock_dagster.sources.arrivals import take_in
+
+    settle_seconds = config.settle_seconds or get_settings().settle_seconds
+    try:
+        return take_in(
+            db,
+            folder,
+            wanted=wanted,
+            settle_seconds=settle_seconds,
+            rejected_again=config.rejected_again,
+            who=who,
+        )
+    except (OSError, ImportError, ValueError) as error:
+        raise no_folder(folder, error) from error
+
+
 def _facts(rows: Sequence[Mapping[str, Any]], policies: Policies, takes: Takes) -> dict[str, int]:
     own = [row for row in rows if takes(policies, row["source"])]
     return {
@@ -138,7 +150,6 @@ def _facts(rows: Sequence[Mapping[str, Any]], policies: Policies, takes: Takes) 
         "rows": sum(row["row_count"] for row in own),
         "files": sum(row["files"] for row in own),
         "sources": len(own),
-        "files_waiting": sum(row["waiting"] for row in own),
     }
 
 
@@ -164,10 +175,12 @@ def _tag(context: dg.AssetExecutionContext, name: str, values: Sequence[str]) ->
     """Tag the run with what it handled, so that it is found by it."""
     if values:
         key = f"syncstock/{name}"
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         before = run.tags.get(key) if run is not None else None
         told = ",".join([*([before] if before else []), *values])
-        context.instance.add_run_tags(context.run_id, {key: told if len(told) <= 200 else f"{told[:197]}..."})
+        context.instance.add_run_tags(
+            context.run.run_id, {key: told if len(told) <= 200 else f"{told[:197]}..."}
+        )
 
 
 purchases = _intake("purchases", "Goods received, from `purchases/`.", owner="team:purchasing")
@@ -205,20 +218,12 @@ def product_catalog(
 
     Grain: product.
     """
-    from syncstock_dagster.sources.arrivals import take_in
     from syncstock_dagster.sources.intake import post, waiting_of
     from syncstock_dagster.stock import days as business_days
 
     db = syncstock.db()
-    who = f"Dagster run {context.run_id}"
-    taken = take_in(
-        db,
-        syncstock.folder(),
-        wanted=lambda kind, _: kind == "products",
-        settle_seconds=config.settle_seconds,
-        rejected_again=config.rejected_again,
-        who=who,
-    )
+    who = f"Dagster run {context.run.run_id}"
+    taken = _take_in(db, syncstock.folder(), config, who, lambda kind, _: kind == "products")
     before = [
         seen.delivery_id
         for _, seen in taken.listing.seen.values()

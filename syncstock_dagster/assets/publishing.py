@@ -45,7 +45,7 @@ def published_days(
     over, _ = business_days.calendar(db.url)
     last = min(days[-1], over)
     if last >= days[0]:
-        db.close_day(last, config.locations or None, who=f"Dagster run {context.run_id}")
+        db.close_day(last, config.locations or None, who=f"Dagster run {context.run.run_id}")
         context.log.info(f"Published up to {last}.")
     else:
         context.log.warning(f"Nothing to publish: {days[0]} is not over at every location.")

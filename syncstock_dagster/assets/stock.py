@@ -21,7 +21,15 @@ from syncstock_dagster.assets.intake import (
     sales,
 )
 from syncstock_dagster.assets.tables import table_metadata
-from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, plain, tell_each_day
+from syncstock_dagster.partitions import (
+    FIRST_DAY,
+    ONE_RUN,
+    STOCK_DAYS,
+    days_of_run,
+    newest_day,
+    plain,
+    tell_each_day,
+)
 from syncstock_dagster.resources import SyncStock
 
 
@@ -64,9 +72,14 @@ def reconciled_stock(
     db = syncstock.db()
     days = days_of_run(context)
     span = (days[0], days[-1])
-    waiting = waiting_deliveries(db.url, None if config.everything else span)
+    # What lies before the calendar belongs to its first day, what lies ahead (a wrong clock) to its newest.
+    covered = (
+        date.min if span[0] == FIRST_DAY else span[0],
+        date.max if span[1] >= newest_day() else span[1],
+    )
+    waiting = waiting_deliveries(db.url, None if config.everything else covered)
     context.log.info(f"{len(waiting)} deliveries wait to be posted.")
-    results, failures = post(db, waiting, who=f"Dagster run {context.run_id}")
+    results, failures = post(db, waiting, who=f"Dagster run {context.run.run_id}")
     totals: Counter[str] = Counter()
     for result in results:
         totals.update(result.numbers())
@@ -75,7 +88,7 @@ def reconciled_stock(
             f"Posted {len(results)}: {', '.join(f'{n} {name}' for name, n in totals.items() if n)}."
         )
         tags = {"syncstock/operation": results[-1].operation_uuid, "syncstock/posted": str(len(results))}
-        context.instance.add_run_tags(context.run_id, tags)
+        context.instance.add_run_tags(context.run.run_id, tags)
     if failures:
         raise failed_work(
             "Deliveries could not be posted; they stay received, and all others are posted:",
@@ -83,7 +96,7 @@ def reconciled_stock(
         )
     metadata: dict[str, Any] = {"this_run": {"deliveries": len(results), **totals}}
     if config.rebuild:
-        report = db.rebuild(who=f"Dagster run {context.run_id}")
+        report = db.rebuild(who=f"Dagster run {context.run.run_id}")
         metadata["rebuild"] = "everything was right" if report.found_nothing else f"mended: {report}"
         context.log.info(f"Rebuilt from the evidence: {metadata['rebuild']}.")
     found = business_days.counted(db.url, span)

@@ -42,9 +42,12 @@ def schedule_status() -> dg.DefaultScheduleStatus:
 
 
 def existing(days: Iterable[date]) -> set[date]:
-    """Those of the days that have a partition: asking for another one fails the whole tick."""
+    """The partitions that days belong to; asking for one that does not exist fails the whole tick.
+
+    What lies before the calendar belongs to its first day, what lies ahead to its newest.
+    """
     newest = newest_day()
-    return {day for day in days if FIRST_DAY <= day <= newest}
+    return {min(max(day, FIRST_DAY), newest) for day in days}
 
 
 def few_stretches(days: Iterable[date], most: int = MOST_RUNS) -> list[tuple[date, date]]:

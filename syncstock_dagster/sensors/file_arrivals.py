@@ -51,7 +51,7 @@ class _Tick:
     not_in_calendar: int = 0
 
     def add(self, fact: str, name: str, days: tuple[date, ...]) -> None:
-        """A fact and the days it touches; one without days of the calendar is for today."""
+        """A fact and the days it touches; one without days is for today."""
         in_calendar = existing(days)
         self.not_in_calendar += len(set(days) - in_calendar)
         self.days[fact] = in_calendar or {newest_day()}

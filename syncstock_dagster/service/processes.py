@@ -96,7 +96,8 @@ def dagster_children(
     home: Path, environment: Mapping[str, str], *, host: str, port: int, folder: Path
 ) -> list[Child]:
     """The webserver and the daemon over one workspace."""
-    logs = home / "logs"
+    # Beside Dagster's home: a folder "logs" in there is emptied by Dagster itself.
+    logs = home.parent / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     workspace = str(home / "workspace.yaml")
     commands = {

@@ -168,7 +168,10 @@ def _materialise_once(
     from syncstock_dagster.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    assets = sorted(key.to_user_string() for key in graph.materializable_asset_keys)
+    # Of assets with and without days a backfill makes several runs; those without follow with the first sync.
+    assets = sorted(
+        key.to_user_string() for key in graph.materializable_asset_keys if graph.get(key).is_partitioned
+    )
     say(f"Materialising {len(assets)} assets on {len(days)} days in one backfill ...")
     backfill = server.launch_backfill(assets, days, _DEMO)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 3
 
 #: Between two looks at a file that has not changed for long: its clock may not be ours.
-_SHORTEST_LOOK = 1.0
+_SHORTEST_LOOK = 0.25
 
 #: Decides about a file by its kind and source.
 Wanted = Callable[[Kind, str], bool]

@@ -23,7 +23,7 @@ Span = tuple[date, date] | None
 
 
 def intake(url: str, kind: str, span: tuple[date, date]) -> dict[date, list[Row]]:
-    """``source, files, row_count, waiting`` of files of a kind, for each day that has any."""
+    """``source, files, row_count`` of files of a kind, for each day that has any."""
     by_day: dict[date, list[Row]] = defaultdict(list)
     for row in _rows(url, "intake", kind=kind, first=span[0], last=span[1]):
         by_day[row["day"]].append(row)

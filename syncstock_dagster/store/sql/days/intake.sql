@@ -1,6 +1,5 @@
 -- What files brought for each day, whatever became of their rows later. Grain: day and source.
-select x.day, d.source, count(*)::int as files, sum(x.row_count)::int as row_count,
-       count(*) filter (where d.state = 'received')::int as waiting
+select x.day, d.source, count(*)::int as files, sum(x.row_count)::int as row_count
 from delivery_days as x
 join deliveries as d using (delivery_id)
 where d.kind = %(kind)s and d.state in ('received', 'posted')

@@ -1,0 +1,1 @@
+"""Assets: one day, a range, any order, and what is red says why."""

@@ -1,0 +1,248 @@
+"""The flow as Dagster runs it: from files in the drop folder to published days."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+
+import pytest
+
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.definitions import build_defs
+from syncstock_dagster.resources import SyncStock
+from syncstock_dagster_tests.shop import COUNT_COLUMNS, MOVEMENT_COLUMNS, Shop, why_red
+
+DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
+QUICK = {"config": {"settle_seconds": 0.1}}
+
+
+def fill(shop: Shop) -> None:
+    """Three days: an opening, sales, a purchase over two days in one file, and a count that is two short."""
+    shop.count("2026-03-02.csv", [("A", 100, "2026-03-02 08:00"), ("B", 50, "2026-03-02 08:00")])
+    shop.sell("2026-03-02.csv", [("R1", "A", 3, "2026-03-02 12:00")])
+    shop.buy("week.csv", [("P1", "A", 10, "2026-03-03 09:00"), ("P2", "B", 5, "2026-03-04 09:00")])
+    shop.sell("2026-03-03.csv", [("R2", "A", 4, "2026-03-03 12:00"), ("R3", "B", 1, "2026-03-03 13:00")])
+    shop.count("2026-03-04.csv", [("A", 101, "2026-03-04 18:00")])
+
+
+STOCK = {"A": 101, "B": 54}
+
+
+def test_one_day_takes_in_every_file_and_posts_what_has_a_row_on_it(shop: Shop) -> None:
+    fill(shop)
+    result = shop.run("daily_sync", "2026-03-03")
+    assert result.success, why_red(result)
+    told = {
+        asset: shop.metadata(result, asset)["2026-03-03"]
+        for asset in ("sales", "purchases", "inventory_ledger")
+    }
+    assert (told["sales"]["rows"], told["sales"]["files"]) == (2, 1)
+    assert (told["purchases"]["rows"], told["purchases"]["files"]) == (1, 1)
+    assert (told["inventory_ledger"]["entries"], told["inventory_ledger"]["units_out"]) == (3, 5)
+    # The week's purchases came whole; the counts and the first day's sales wait for their days.
+    states = shop.db.deliveries()[["name", "state"]].set_index("name")["state"].to_dict()
+    assert states == {
+        "counts/2026-03-02.csv": "received",
+        "counts/2026-03-04.csv": "received",
+        "purchases/week.csv": "posted",
+        "sales/2026-03-02.csv": "received",
+        "sales/2026-03-03.csv": "posted",
+    }
+
+
+def test_a_range_is_one_run_and_says_of_each_day_what_the_day_alone_would_say(shop: Shop, instance) -> None:
+    fill(shop)
+    whole = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert whole.success, why_red(whole)
+    assert shop.stock() == STOCK
+    again = {day: shop.run("daily_sync", day) for day in DAYS}
+    partitioned = (
+        "purchases",
+        "sales",
+        "excel_counts",
+        "pos_counts",
+        "reconciled_stock",
+        "inventory_ledger",
+        "daily_snapshot",
+    )
+    for asset in partitioned:
+        of_range = shop.metadata(whole, asset)
+        assert set(of_range) == set(DAYS), asset
+        for day in DAYS:
+            alone = shop.metadata(again[day], asset)[day]
+            for name, value in of_range[day].items():
+                if name not in ("this_run",):
+                    assert alone[name] == value, (asset, day, name)
+    assert shop.metadata(whole, "daily_snapshot")["2026-03-03"]["on_hand"] == 152
+    assert shop.metadata(whole, "excel_counts")["2026-03-02"]["dagster/partition_row_count"] == 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_L4_days_in_any_order_and_cut_end_in_the_same_stock(shop: Shop, seed: int, make_database) -> None:
+    """The incremental life, a backfill, and days at random, some of them twice."""
+    fill(shop)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    days = [*DAYS, *rng.choices(DAYS, k=2)]
+    rng.shuffle(days)
+    print(days)
+    for day in days:
+        assert shop.run("daily_sync", day).success
+    assert shop.stock() == STOCK
+    random_life = shop.db.daily(date(2026, 3, 2), date(2026, 3, 5))
+    variances = shop.db.variances()[["counted", "expected", "variance", "status"]]
+
+    other = SyncStockDB(make_database())
+    backfill = Shop(other, shop.folder, shop.instance)
+    assert backfill.run("daily_sync", DAYS[0], DAYS[-1]).success
+    assert backfill.stock() == STOCK
+    assert other.daily(date(2026, 3, 2), date(2026, 3, 5)).equals(random_life)
+    assert other.variances()[["counted", "expected", "variance", "status"]].equals(variances)
+    assert shop.db.audit() == {} and other.audit() == {}
+
+
+def test_files_that_come_day_by_day_end_in_the_same_stock(shop: Shop) -> None:
+    """What the sensor does: one run a day, each with the files that came."""
+    shop.sell("2026-03-03.csv", [("R2", "A", 4, "2026-03-03 12:00"), ("R3", "B", 1, "2026-03-03 13:00")])
+    shop.run("daily_sync", "2026-03-03")
+    assert shop.stock() == {"A": -4, "B": -1}
+    fill(shop)
+    for day in DAYS:
+        assert shop.run("daily_sync", day).success
+    assert shop.stock() == STOCK
+
+
+def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:
+    fill(shop)
+    shop.run("daily_sync", DAYS[0], DAYS[-1])
+    before = shop.db.ledger()
+    result = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert shop.metadata(result, "reconciled_stock")[DAYS[0]]["this_run"]["deliveries"] == 0
+    assert shop.db.ledger().equals(before)
+
+
+def test_a_bad_file_makes_its_asset_red_after_the_others_are_in_and_the_next_run_posts_them(
+    shop: Shop,
+) -> None:
+    """It is told with row, column, what was found and what to do; and it is told once."""
+    fill(shop)
+    shop.drop("sales/a-bad.csv", MOVEMENT_COLUMNS, [("R9", 1, "A", "london", "twelve", "2026-03-03 10:00")])
+    red = shop.run("daily_sync", "2026-03-03")
+    assert not red.success
+    (told,) = why_red(red).values()
+    for word in ("1 file(s)", "sales/a-bad.csv", "row 2", "column quantity", "'twelve'", "expected a number"):
+        assert word in told, told
+    assert {"sales/2026-03-02.csv", "sales/2026-03-03.csv"} <= set(shop.db.deliveries("received")["name"])
+    assert shop.stock() == {}
+
+    second = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert second.success, why_red(second)
+    assert shop.stock() == STOCK
+    assert shop.verdicts(second)["sales:every_file_taken"] is False
+
+    shop.drop("sales/a-bad.csv", MOVEMENT_COLUMNS, [("R9", 1, "A", "london", 12, "2026-03-03 10:00")])
+    third = shop.run("daily_sync", "2026-03-03")
+    assert third.success
+    assert shop.verdicts(third)["sales:every_file_taken"] is True
+    # It was sold before the count of the fourth, which therefore holds.
+    assert shop.stock() == STOCK
+
+
+def test_counts_are_parted_by_trust(shop: Shop) -> None:
+    """`counts/pos/` is what the tills counted; everything else in `counts/` is from people."""
+    shop.drop("counts/pos/till.csv", COUNT_COLUMNS, [("A", 7, "london", "2026-03-02 20:00")])
+    shop.count("sheet.csv", [("B", 9, "2026-03-02 20:00")])
+    result = shop.run("ingest_counts", "2026-03-02")
+    assert result.success, why_red(result)
+    for asset in ("excel_counts", "pos_counts"):
+        assert shop.metadata(result, asset)["2026-03-02"]["rows"] == 1
+    assert set(shop.db.variances()["source"]) == {"excel", "pos"}
+    assert shop.stock() == {"A": 7, "B": 9}
+
+
+def test_each_intake_asset_alone_stores_and_posts_nothing(shop: Shop) -> None:
+    fill(shop)
+    for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts"):
+        assert shop.materialise(asset, day="2026-03-02").success
+    assert set(shop.db.deliveries()["state"]) == {"received"}
+    assert shop.stock() == {}
+    assert shop.materialise("reconciled_stock", day="2026-03-02", last="2026-03-04").success
+    assert shop.stock() == STOCK
+
+
+def test_the_catalogue_brings_articles_and_what_waited_for_them(shop: Shop) -> None:
+    shop.sell("new.csv", [("R1", "NEW", 3, "2026-03-02 12:00")])
+    assert shop.run("daily_sync", "2026-03-02").success
+    assert shop.stock() == {}
+    shop.drop("products/catalogue.csv", ("sku", "name", "cost"), [("NEW", "A new thing", "2.50")])
+    result = shop.run("daily_sync", "2026-03-02")
+    assert shop.metadata(result, "product_catalog")[None]["dagster/row_count"] == 3
+    assert shop.stock() == {"NEW": -3}
+    assert shop.metadata(result, "daily_snapshot")["2026-03-02"]["value"] == -7.5
+
+
+def test_publishing_closes_the_days_that_are_over_and_no_others(shop: Shop) -> None:
+    from syncstock_dagster.partitions import newest_day
+
+    fill(shop)
+    today = newest_day().isoformat()
+    result = shop.run("nightly_close", DAYS[0], DAYS[-1])
+    assert result.success, why_red(result)
+    assert [fact["published"] for fact in shop.metadata(result, "published_days").values()] == [1, 1, 1]
+    result = shop.run("nightly_close", today)
+    assert shop.metadata(result, "published_days")[today]["published"] == 0
+    shop.sell("late.csv", [("R8", "B", 2, "2026-03-03 11:00")])
+    shop.run("daily_sync", "2026-03-03")
+    assert list(shop.db.restatements()["first_day"]) == [date(2026, 3, 3), date(2026, 3, 4)]
+    assert (
+        shop.metadata(shop.run("daily_sync", "2026-03-03"), "daily_snapshot")["2026-03-03"]["restated"] == 1
+    )
+
+
+def test_rebuilding_history_posts_what_waits_and_finds_everything_right(shop: Shop) -> None:
+    fill(shop)
+    for asset in ("purchases", "sales", "excel_counts"):
+        shop.materialise(asset, day="2026-03-02")
+    result = shop.run("rebuild_history", "2026-03-02")
+    assert result.success, why_red(result)
+    assert shop.stock() == STOCK
+    assert shop.metadata(result, "reconciled_stock")["2026-03-02"]["rebuild"] == "everything was right"
+    assert shop.verdicts(result)["item_stock:laws_hold"] is True
+
+
+def test_a_run_is_found_by_what_it_handled(shop: Shop) -> None:
+    fill(shop)
+    result = shop.run("daily_sync", "2026-03-03")
+    tags = shop.instance.get_run_by_id(result.run_id).tags
+    posted = set(shop.db.deliveries("posted")["operation_uuid"])
+    assert tags["syncstock/operation"] in posted
+    assert len(tags["syncstock/delivery"].split(",")) == 5
+    operations = shop.db.operations()
+    assert set(operations[operations["name"].str.startswith(("sales/", "purchases/"))]["created_by"]) == {
+        f"Dagster run {result.run_id}"
+    }
+
+
+def test_the_till_and_the_folder_are_observed(shop: Shop) -> None:
+    fill(shop)
+    result = shop.run("daily_sync", "2026-03-03")
+    seen = [
+        event.asset_observation_data.asset_observation
+        for event in result.all_events
+        if event.event_type_value == "ASSET_OBSERVATION"
+    ]
+    of_sales = next(
+        o for o in seen if o.asset_key.path == ["drop_folder"] and o.metadata["asset"].value == "sales"
+    )
+    assert of_sales.metadata["files"].value == 2
+    assert {o.asset_key.path[0] for o in seen} == {"drop_folder", "till_system"}
+
+
+def test_a_folder_that_is_not_there_is_told_and_not_made(shop: Shop, tmp_path) -> None:
+    """Only the default one is made: a share that is not mounted must not look like a day without sales."""
+    shop.resource = SyncStock(database_url=shop.db.url, drop_folder=str(tmp_path / "share"))
+    shop.defs = build_defs(resource_overrides={"syncstock": shop.resource})
+    result = shop.materialise("sales", day="2026-03-02")
+    assert not result.success
+    assert "There is no drop folder" in why_red(result)["sales"]
+    assert not (tmp_path / "share").exists()

@@ -1,0 +1,1 @@
+"""Schedules: which days, and when the clocks change."""

@@ -1,0 +1,1 @@
+"""Sensors: one test a transition, on a real instance of Dagster."""
