@@ -30,6 +30,8 @@ def alert(title: str, text: str) -> int:
     except ImportError:
         _log.exception("Alerts need the package apprise")
         return 0
+    # It would log addresses that it cannot read, with the secrets in them.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     sent = 0
     for number, url in enumerate(urls, 1):
         try:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 
 import dagster as dg
 import psycopg
@@ -89,8 +90,7 @@ def test_a_run_whose_worker_is_gone_is_ended(
     record = shop.instance.get_run_record_by_id(run.run_id)
     assert record.start_time is not None
     assert "none for long" in shop.sensor("lost_runs").skip_message
-    later = time.time() + 3600
-    monkeypatch.setattr("syncstock_dagster.sensors.lost_runs.time.time", lambda: later)
+    monkeypatch.setattr(import_module("syncstock_dagster.sensors.lost_runs"), "_GRACE_SECONDS", -1.0)
     with psycopg.connect(shop.db.url, autocommit=True) as worker:
         if is_alive:
             worker.execute("select pg_advisory_lock_shared(hashtextextended(%s, 0))", (run.run_id,))
@@ -104,7 +104,7 @@ def test_a_worker_holds_its_lock_while_it_works_and_not_after(shop: Shop) -> Non
     alive: list[set[str]] = []
 
     @dg.op(required_resource_keys={"syncstock"})
-    def look(context: dg.OpExecutionContext) -> None:
+    def look(context) -> None:
         alive.append(shop.resource.living_runs([context.run.run_id, "another"]))
 
     @dg.job(resource_defs={"syncstock": shop.resource})
