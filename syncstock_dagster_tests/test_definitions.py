@@ -157,7 +157,7 @@ print(json.dumps([seen, heavy]))
 def test_loading_the_code_location_opens_nothing_and_imports_nothing_heavy(tmp_path) -> None:
     """No listing, no connection, no file but code; time zones and libraries' own data are read by the libraries."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _LOADING],
+        [sys.executable, "-P", "-W", "ignore", "-c", _LOADING],
         cwd=tmp_path,
         capture_output=True,
         text=True,

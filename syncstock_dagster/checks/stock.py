@@ -29,7 +29,7 @@ def _counts(names: tuple[str, ...]) -> Any:
             {
                 name: value
                 for name, value in row.items()
-                if name not in ("counts", "of_status", "inventory_id")
+                if name not in ("counts", "of_status", "inventory_id", "counted_at")
             }
             for row in verdicts.offending
             if row["status"] in names

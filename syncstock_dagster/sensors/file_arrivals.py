@@ -64,7 +64,7 @@ class _Tick:
     minimum_interval_seconds=get_settings().look_every_seconds,
     default_status=sensor_status(),
     description="Looks into the drop folder. Files that are complete and new, by their content, become one run of "
-    "`daily_sync` for each stretch of days on which their rows stand; so do deliveries that were received and not "
+    "daily_sync for each stretch of days on which their rows stand; so do deliveries that were received and not "
     "posted. A file that fails is tried three times. Every quiet tick says why.",
 )
 def file_arrivals(context: dg.SensorEvaluationContext, syncstock: SyncStock) -> dg.SensorResult:

@@ -64,8 +64,8 @@ class _Cursor:
     job=refresh_snapshots,
     minimum_interval_seconds=2 * get_settings().look_every_seconds,
     default_status=sensor_status(),
-    description="Published days that late evidence has changed: each gets an observation on `daily_snapshot`, and "
-    "ledger and snapshots of those days are measured again by `refresh_snapshots`, in at most ten runs a tick.",
+    description="Published days that late evidence has changed: each gets an observation on daily_snapshot, and "
+    "ledger and snapshots of those days are measured again by refresh_snapshots, in at most ten runs a tick.",
 )
 def restated_days(context: dg.SensorEvaluationContext, syncstock: SyncStock) -> dg.SensorResult:
     """One tick."""

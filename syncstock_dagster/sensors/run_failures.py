@@ -14,7 +14,7 @@ from syncstock_dagster.sensors.asking import sensor_status
     name="run_failures",
     default_status=sensor_status(),
     minimum_interval_seconds=30,
-    description="A run that failed is told to whom `SYNCSTOCK_ALERT_URLS` names, with what every red step says. "
+    description="A run that failed is told to whom SYNCSTOCK_ALERT_URLS names, with what every red step says. "
     "Without such addresses it is only logged.",
 )
 def run_failures(context: dg.RunFailureSensorContext) -> None:

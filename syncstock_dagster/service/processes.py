@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 15.0
 _LOG_KEPT_BYTES = 16 * 1024 * 1024
 _MOST_STARTS, _WITHIN_SECONDS = 5, 120.0
 _PR_SET_PDEATHSIG = 1
