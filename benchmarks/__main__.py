@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import count_sheet, day_on_history, naive_ways, real_year, search, snapshots
+from benchmarks import count_sheet, day_on_history, naive_ways, orchestration, real_year, search, snapshots
 from benchmarks.measure import Report
 
 BENCHMARKS: dict[str, Callable[..., Report]] = {
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "snapshots": snapshots.run,
     "search": search.run,
     "naive": naive_ways.run,
+    "orchestration": orchestration.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

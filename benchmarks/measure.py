@@ -74,11 +74,11 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
+def in_own_process(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call ``function`` in a fresh interpreter, so that neither memory nor caches of this one count."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
+        return pool.submit(function, *arguments, **named).result()
 
 
 def timed(function: Callable[[], Any]) -> float:

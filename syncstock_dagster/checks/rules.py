@@ -53,21 +53,25 @@ class Rule:
     blocking: bool = False
 
 
-def checks_of(asset: str, rules: Sequence[Rule]) -> dg.AssetChecksDefinition:
-    """The checks of one asset as one step, any of which can be run alone."""
-    by_name = {rule.name: rule for rule in rules}
+def checks_of(name: str, rules: Mapping[str, Sequence[Rule]]) -> dg.AssetChecksDefinition:
+    """The checks of some assets as one step, any of which can be run alone."""
+    by_key = {
+        dg.AssetCheckKey(dg.AssetKey(asset), rule.name): rule
+        for asset, of_it in rules.items()
+        for rule in of_it
+    }
 
     @dg.multi_asset_check(
-        name=f"{asset}_checks",
+        name=f"{name}_checks",
         specs=[
             dg.AssetCheckSpec(
                 rule.name,
-                asset=asset,
+                asset=key.asset_key,
                 description=f"{rule.rule} Remedy: {rule.remedy}",
                 blocking=rule.blocking,
                 metadata=dict(rule.thresholds),
             )
-            for rule in rules
+            for key, rule in by_key.items()
         ],
         can_subset=True,
     )
@@ -75,12 +79,12 @@ def checks_of(asset: str, rules: Sequence[Rule]) -> dg.AssetChecksDefinition:
         db = syncstock.db()
         span = _span(context)
         for key in sorted(context.selected_asset_check_keys):
-            yield _result(asset, by_name[key.name], by_name[key.name].judge(db, span), span)
+            yield _result(key, by_key[key], by_key[key].judge(db, span), span)
 
     return checks
 
 
-def _result(asset: str, rule: Rule, verdict: Verdict, span: Span) -> dg.AssetCheckResult:
+def _result(key: dg.AssetCheckKey, rule: Rule, verdict: Verdict, span: Span) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"rule": rule.rule, "remedy": rule.remedy}
     metadata |= {f"threshold: {name}": value for name, value in rule.thresholds.items()}
     metadata |= {name: plain(value) for name, value in verdict.observed.items()}
@@ -89,8 +93,8 @@ def _result(asset: str, rule: Rule, verdict: Verdict, span: Span) -> dg.AssetChe
         metadata["offending"] = _table(verdict.offending)
         metadata["offending_in_all"] = len(verdict.offending)
     return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=rule.name,
+        asset_key=key.asset_key,
+        check_name=key.name,
         passed=bool(verdict.passed),
         severity=verdict.severity,
         description=verdict.says,

@@ -190,9 +190,13 @@ _STOCK = (
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
     """The checks of the stock group."""
+    # One step each: a blocking check must come before what it blocks.
     return [
-        checks_of("reconciled_stock", _RECONCILED),
-        checks_of("inventory_ledger", _LEDGER),
-        checks_of("daily_snapshot", _SNAPSHOT),
-        checks_of("item_stock", _STOCK),
+        checks_of(asset, {asset: rules})
+        for asset, rules in {
+            "reconciled_stock": _RECONCILED,
+            "inventory_ledger": _LEDGER,
+            "daily_snapshot": _SNAPSHOT,
+            "item_stock": _STOCK,
+        }.items()
     ]

@@ -205,27 +205,14 @@ def test_a_shop_lives_through_a_backfill_files_kills_and_a_restart(up: Up, insta
 
 
 @pytest.mark.timeout(300)
-def test_a_second_one_is_refused_and_down_ends_the_first(up: Up) -> None:
+def test_killed_itself_its_processes_end_too_and_down_ends_it_from_anywhere(up: Up) -> None:
+    """And a second one is refused meanwhile."""
     SyncStockDB(up.environment["SYNCSTOCK_DATABASE_URL"]).close()
     up.start()
-    second = subprocess.run(
-        [*SYNCSTOCK, "up"], cwd=REPOSITORY, env=up.environment, capture_output=True, text=True, timeout=60
-    )
+    second = ask(up, "up")
     assert second.returncode == 1
     assert "It is up already" in second.stderr
-    down = subprocess.run(
-        [*SYNCSTOCK, "down"], cwd=REPOSITORY, env=up.environment, capture_output=True, text=True, timeout=120
-    )
-    assert down.returncode == 0, down.stderr
-    assert up.process is not None
-    assert up.process.wait(10) == 0
-    up.process = None
 
-
-@pytest.mark.timeout(300)
-def test_when_it_is_killed_itself_its_processes_end_too(up: Up) -> None:
-    SyncStockDB(up.environment["SYNCSTOCK_DATABASE_URL"]).close()
-    up.start()
     assert up.process is not None
     up.process.kill()
     up.process.wait()
@@ -234,5 +221,16 @@ def test_when_it_is_killed_itself_its_processes_end_too(up: Up) -> None:
     while up.processes("dagster_webserver") or up.processes("dagster._daemon"):
         assert time.monotonic() < deadline, up.processes()
         time.sleep(0.2)
+
     up.start()
-    up.stop()
+    down = ask(up, "down")
+    assert down.returncode == 0, down.stderr
+    assert up.process.wait(10) == 0
+    up.process = None
+
+
+def ask(up: Up, command: str) -> subprocess.CompletedProcess[str]:
+    """Another command, from another terminal."""
+    return subprocess.run(
+        [*SYNCSTOCK, command], cwd=REPOSITORY, env=up.environment, capture_output=True, text=True, timeout=120
+    )
