@@ -81,7 +81,14 @@ def _every_way(url: str, text: str, place_of: dict[int, int]) -> dict[str, list[
     """What hybrid search answers, and each way alone."""
     hybrid = [article.inventory_id for article in find.search(url, text, limit=TEN).articles]
     with connect(url) as connection:
-        values = {"question": text, "width": TEN, "category": None, "location": None, "in_stock": False}
+        values = {
+            "question": text,
+            "width": TEN,
+            "few": None,
+            "category": None,
+            "location": None,
+            "in_stock": False,
+        }
         lists, notices = find.each_way(connection, values)
     assert not notices, notices
     return {way: [place_of[found] for found in ids] for way, ids in {"hybrid": hybrid, **lists}.items()}

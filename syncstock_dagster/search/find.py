@@ -37,9 +37,11 @@ from syncstock_dagster.settings import get_settings
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
-#: How far each way looks. Vectors know no filter: with one they look further, and what does not pass falls out.
+#: How far each way looks.
 _WIDTH = 100
-_WIDTH_FILTERED = 1_000
+#: Where no more articles than this pass the filters, every way looks among them alone. Where more do, vectors, which
+#: know no filter, look this far, and what does not pass falls out.
+_FEW = 1_000
 #: Of reciprocal rank fusion; the usual one. The larger, the less a first place alone counts.
 _DAMPING = 60
 _MOST = 1_000
@@ -99,21 +101,27 @@ def search(
     text = asked(question)
     if not text:
         return Answer((), ("Say what to look for.",))
-    is_filtered = category is not None or location is not None or in_stock
-    width = max(limit, _WIDTH_FILTERED if is_filtered else _WIDTH)
-    filters = {"category": category, "location": location, "in_stock": in_stock}
+    values: dict[str, Any] = {"question": text, "width": max(limit, _WIDTH), "limit": limit, "few": None}
+    values |= {"category": category, "location": location, "in_stock": in_stock}
     with connect(url) as connection:
         _check_filters(connection, category, location)
-        lists, notices = each_way(connection, {**filters, "question": text, "width": width})
-        order = _merged(lists)
-        rows = connection.execute(
-            statement("search/answers"), {**filters, "found": order, "limit": limit}
-        ).fetchall()
+        few = None
+        if category is not None or location is not None or in_stock:
+            few = _few(connection, values)
+            values["few"] = None if few is None else list(few.values())
+        lists, notices = each_way(connection, values, few)
+        rows = connection.execute(statement("search/answers"), {**values, "found": _merged(lists)}).fetchall()
     return Answer(tuple(_found(row, lists) for row in rows), notices)
 
 
+def _few(connection: Connection[Any], values: Mapping[str, Any]) -> dict[str, int] | None:
+    """The documents and articles that pass the filters, or None where they are many."""
+    rows = connection.execute(statement("search/few"), {**values, "most": _FEW + 1}).fetchall()
+    return dict(rows) if len(rows) <= _FEW else None
+
+
 def each_way(
-    connection: Connection[Any], values: dict[str, Any]
+    connection: Connection[Any], values: Mapping[str, Any], few: Mapping[str, int] | None = None
 ) -> tuple[dict[str, list[int]], tuple[str, ...]]:
     """What each way finds, best first, and what to say about a way that cannot be gone."""
     lists, notices = {}, []
@@ -126,7 +134,7 @@ def each_way(
         rows = connection.execute(statement(f"search/by_{way}"), values)
         lists[way] = [inventory_id for (inventory_id,) in rows]
     try:
-        lists["vectors"] = _by_vectors(connection, values["question"], values["width"])
+        lists["vectors"] = _by_vectors(connection, values, None if few is None else list(few))
     except IndexUnusableError as error:
         notices.append(str(error))
     return lists, tuple(notices)
@@ -180,7 +188,9 @@ class _OpenIndex:
         self._name: str | None = None
         self._vectors: Vectors | None = None
 
-    def nearest(self, place: Place, name: str, vector: Any, limit: int) -> list[tuple[str, float]]:
+    def nearest(
+        self, place: Place, name: str, vector: Any, limit: int, among: Sequence[str] | None
+    ) -> list[tuple[str, float]]:
         """Ids and distances of the documents nearest to a vector, in the index of this name."""
         with self._lock:
             if (self._process, self._name) != (os.getpid(), name):
@@ -188,8 +198,9 @@ class _OpenIndex:
                 self._vectors = place.open(name)
                 self._process, self._name = os.getpid(), name
             assert self._vectors is not None
-            (found,) = self._vectors.nearest(vector, limit)
-            return found
+            if among is not None:
+                return self._vectors.distances(vector, among)[:limit]
+            return self._vectors.nearest([vector], limit)[0]
 
     def forget(self) -> None:
         """Open it anew for the next question."""
@@ -206,7 +217,9 @@ class _OpenIndex:
 _open_index = _OpenIndex()
 
 
-def _by_vectors(connection: Connection[Any], question: str, width: int) -> list[int]:
+def _by_vectors(
+    connection: Connection[Any], values: Mapping[str, Any], among: Sequence[str] | None
+) -> list[int]:
     """Articles whose words are near in the index.
 
     Raises:
@@ -221,7 +234,7 @@ def _by_vectors(connection: Connection[Any], question: str, width: int) -> list[
     if current is None:
         raise IndexUnusableError(NO_INDEX)
     try:
-        return _ask(place, current, embedding, question, width)
+        return _ask(place, current, embedding, values, among)
     except IndexUnusableError:
         _open_index.forget()
     # Another one may have been swapped in between reading its name and asking it.
@@ -229,7 +242,7 @@ def _by_vectors(connection: Connection[Any], question: str, width: int) -> list[
     if current is None:
         raise IndexUnusableError(NO_INDEX)
     try:
-        return _ask(place, current, embedding, question, width)
+        return _ask(place, current, embedding, values, among)
     except PlaceUnreachableError:
         raise
     except IndexUnusableError as error:
@@ -237,17 +250,26 @@ def _by_vectors(connection: Connection[Any], question: str, width: int) -> list[
         raise
 
 
-def _ask(place: Place, current: Current, embedding: Embedding, question: str, width: int) -> list[int]:
+def _ask(
+    place: Place,
+    current: Current,
+    embedding: Embedding,
+    values: Mapping[str, Any],
+    among: Sequence[str] | None,
+) -> list[int]:
     if current.doubt is not None:
-        raise IndexUnusableError(f"The search index is in doubt ({current.doubt}).")
+        raise IndexUnusableError(f"{current.doubt} `syncstock search rebuild` makes it anew.")
     if current.embedding != embedding.name:
         raise IndexUnusableError(
             f"The search index holds vectors of {current.embedding}, and {embedding.name} is set: "
             "`syncstock search rebuild` makes it anew."
         )
+    is_filtered = values["category"] is not None or values["location"] is not None or values["in_stock"]
+    width = max(values["width"], _FEW) if is_filtered and among is None else values["width"]
     limit = min(width, current.documents)
-    if not limit:
+    if not limit or among == []:
         return []
-    near = _open_index.nearest(place, current.index_name, embedding.embed([question]), limit)
+    (vector,) = embedding.embed([values["question"]])
+    near = _open_index.nearest(place, current.index_name, vector, limit, among)
     ids = (int(document.partition(":")[0]) for document, distance in near if distance < embedding.farthest)
     return list(dict.fromkeys(ids))

@@ -229,7 +229,7 @@ assert not {"onnxruntime", "tokenizers", "posthog"} & set(sys.modules), sorted(s
     subprocess.run([sys.executable, "-c", program, shop.url], check=True)
 
 
-def test_nine_of_ten_are_found_in_the_real_catalogue(make_database: Databases) -> None:
+def test_the_real_catalogue_is_found_as_promised(make_database: Databases) -> None:
     """At least 95 in 100 answers stand among the first ten, for each promised kind of question."""
     source = real_data()
     if source is None:

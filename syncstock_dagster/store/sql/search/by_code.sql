@@ -12,6 +12,7 @@ from (
   select p.inventory_id, 4 from products as p where lower(btrim(p.sku)) = lower(%(question)s::text)
 ) as found
 join findable_products(%(category)s::text, %(location)s::text, %(in_stock)s) as p using (inventory_id)
+where %(few)s::bigint[] is null or p.inventory_id = any(%(few)s::bigint[])
 group by found.inventory_id
 order by min(found.doubt), found.inventory_id
 limit %(width)s

@@ -6,5 +6,6 @@ with asked as (
 select p.inventory_id
 from findable_products(%(category)s::text, %(location)s::text, %(in_stock)s) as p
 where to_tsvector('simple', article_words(p.sku, p.name)) @@ (select words from asked)
+  and (%(few)s::bigint[] is null or p.inventory_id = any(%(few)s::bigint[]))
 order by length(article_words(p.sku, p.name)), p.sku
 limit %(width)s
