@@ -75,6 +75,10 @@ class Settings(BaseSettings):
         morning_sync: Local time of the morning's sync.
         nightly_close: Local time at which yesterday is closed.
         alert_urls: Where alerts go, as Apprise URLs with blanks between them; empty: into the log only. Never shown.
+        reader_seconds: How long reading one file may take.
+        reader_memory_mb: How much memory the process that reads a file may have.
+        headers: A file of further words for headers, in the form of ``workbooks/headers.toml``. By default
+            ``headers.toml`` beside the configuration file, where there is one.
 
     Raises:
         pydantic.ValidationError: A value is not usable; the message names the variable and never its value.
@@ -109,6 +113,9 @@ class Settings(BaseSettings):
     morning_sync: time = time(9)
     nightly_close: time = time(2)
     alert_urls: str = Field(default="", repr=False)
+    reader_seconds: float = Field(default=30, gt=0, le=3600)
+    reader_memory_mb: int = Field(default=512, ge=128)
+    headers: Path | None = None
 
     @property
     def shown_database_url(self) -> str:
@@ -138,6 +145,21 @@ class Settings(BaseSettings):
         if not path.is_file():
             raise ValueError("names a file that does not exist; unset it to use the nearest syncstock.toml")
         return path
+
+    @property
+    def words_file(self) -> str | None:
+        """The file of further words, if there is one."""
+        if self.headers is not None:
+            return str(self.headers)
+        beside = self.config_file.with_name("headers.toml") if self.config_file else None
+        return str(beside) if beside and beside.is_file() else None
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_exist(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.expanduser().is_file():
+            raise ValueError("names a file that does not exist")
+        return path.expanduser().absolute() if path else None
 
     @field_validator("home")
     @classmethod

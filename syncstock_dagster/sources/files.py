@@ -8,8 +8,8 @@ files (``drop_folder``), and what the database does with a delivery.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import get_args
 
@@ -20,11 +20,16 @@ from syncstock_dagster.sources.movement_files import read_movements
 from syncstock_dagster.sources.product_files import read_products
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PRODUCT_SCHEMA, Evidence, RowError
 from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
-from syncstock_dagster.workbooks.count_sheets import read_counts
-from syncstock_dagster.workbooks.headers import Family, vocabulary
-from syncstock_dagster.workbooks.opening import FileSettings, open_table_file
+from syncstock_dagster.settings import get_settings
+from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, Known
+from syncstock_dagster.workbooks.count_sheets import Rules, read_counts
+from syncstock_dagster.workbooks.headers import Family, words
+from syncstock_dagster.workbooks.opening import FileSettings, Wording
+from syncstock_dagster.workbooks.preview import Preview
+from syncstock_dagster.workbooks.reader_process import read_book
 from syncstock_dagster.workbooks.rows import Problems, report_no_table, visible
-from syncstock_dagster.workbooks.sheets import Opened, UnreadableFileError
+from syncstock_dagster.workbooks.sheets import Book, Opened, UnreadableFileError
+from syncstock_dagster.workbooks.tables import Finding, find_tables
 
 _FAMILY: dict[Kind, Family] = {
     "purchases": "movements",
@@ -73,6 +78,10 @@ class ParsedFile:
     #: Lines below the header that are not blank, and how many of them are bad.
     lines: int
     bad_lines: int
+    #: What was understood of a count sheet, for a person to look at; None for other kinds.
+    preview: Preview | None = None
+    #: What the document says of itself: when it was saved, by whom, which sheet of ours it is.
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,6 +92,7 @@ class _Understood:
     lines: int = 0
     bad_lines: int = 0
     outside: tuple[str, ...] = ()
+    preview: Preview | None = None
 
 
 def parse_file(
@@ -94,6 +104,7 @@ def parse_file(
     *,
     modified_at: datetime | None = None,
     settings: FileSettings | None = None,
+    known: Known = NOTHING_KNOWN,
 ) -> ParsedFile:
     """Understand one delivered file. Never fails on a bad file: what is wrong with it is in ``errors``.
 
@@ -105,6 +116,7 @@ def parse_file(
         policy: decides whether bad rows reject the file, and names the validation rules.
         modified_at: when the file was last changed, aware.
         settings: what the sender says about the file.
+        known: the catalogue that a count sheet's codes, places and units are looked up in.
 
     Raises:
         ConfigError: the policy names a rule that does not exist.
@@ -118,41 +130,88 @@ def parse_file(
     settings = settings or FileSettings()
     name = visible(name)
     problems = Problems(name)
-    opened = _open(content, _FAMILY[kind], settings, problems)
-    understood = _understand(opened, name, kind, source, settings, problems)
+    opened = _open(content, kind, settings, policy, problems)
+    understood = _understand(opened, name, kind, source, settings, policy, known, problems)
     _apply_rules(policy.validation_rules, understood, name, problems)
+    _ask_person(understood, policy, settings, problems)
     return _decided(content, name, kind, source, policy, modified_at, opened, understood, problems)
 
 
-def _open(content: bytes, family: Family, settings: FileSettings, problems: Problems) -> Opened:
+def _open(
+    content: bytes, kind: Kind, settings: FileSettings, policy: SourcePolicy, problems: Problems
+) -> Opened:
+    family = _FAMILY[kind]
+    words_file = get_settings().words_file
+    mapping = settings.mapping.columns if settings.mapping is not None else {}
+    wording = Wording(
+        family, tuple(mapping.values()), settings.encoding, settings.delimiter, words_file
+    )
     try:
-        opened = open_table_file(content, vocabulary(family), settings)
+        book = read_book(content, wording)
     except UnreadableFileError as error:
         problems.of_file(error.found, error.expected, error.remedy)
-        return Opened((), "none: the file cannot be read", hashlib.sha256(content).digest())
+        digest = hashlib.sha256(content).digest()
+        return Opened((), Book((), "none: the file cannot be read", digest))
+    vocabulary = words(words_file).families[family]
+    is_count = family == "counts"
+    opened = find_tables(
+        book, Finding(vocabulary, is_count, mapping or None, is_count and policy.hidden == "read")
+    )
     problems.notes.extend(opened.notes)
     if not opened.sheets:
-        report_no_table(opened, family, problems)
+        report_no_table(opened, vocabulary, problems)
     for sheet in opened.sheets:
         used = set(sheet.fields.values())
         unread = [header for index, header in enumerate(sheet.headers) if header and index not in used]
         if unread:
             place = f" of sheet {sheet.name!r}" if sheet.name else ""
             problems.notes.append(f"Columns{place} that are not read: {visible(', '.join(unread))}.")
+    if mapping and any(
+        not set(mapping) <= set(sheet.fields) for sheet in opened.sheets
+    ):
+        problems.notes.append("The confirmed mapping does not fit this file; its header was recognised anew.")
     return opened
 
 
 def _understand(
-    opened: Opened, name: str, kind: Kind, source: str, settings: FileSettings, problems: Problems
+    opened: Opened,
+    name: str,
+    kind: Kind,
+    source: str,
+    settings: FileSettings,
+    policy: SourcePolicy,
+    known: Known,
+    problems: Problems,
 ) -> _Understood:
     if kind == "counts":
-        counted = read_counts(opened, name, source, settings, problems)
-        return _Understood(counted.counts, counted.lines, counted.bad_lines, counted.outside)
+        rules = Rules(read_hidden=policy.hidden == "read", blank_is_error=policy.blank == "error")
+        vocabulary = words(get_settings().words_file)
+        counted = read_counts(opened, name, source, settings, problems, vocabulary, known, rules)
+        return _Understood(
+            counted.counts, counted.lines, counted.bad_lines, counted.outside, counted.preview
+        )
     if kind == "products":
         listed = read_products(opened, settings, problems)
         return _Understood(listed.products, listed.lines, listed.bad_lines)
     moved = read_movements(opened, kind, source, settings, problems)
     return _Understood(moved.movements, moved.lines, moved.bad_lines)
+
+
+def _ask_person(
+    understood: _Understood, policy: SourcePolicy, settings: FileSettings, problems: Problems
+) -> None:
+    """A count sheet that is not understood surely enough waits until somebody has looked at it."""
+    preview = understood.preview
+    if preview is None or not preview.tables or settings.confirmed or settings.mapping is not None:
+        return
+    if preview.confidence < policy.confirm_below:
+        why = min(preview.doubts, key=lambda reason: preview.doubts[reason])
+        problems.of_file(
+            why,
+            f"a sheet understood with a confidence of {policy.confirm_below}, not {preview.confidence:.2f}",
+            "Look at `syncstock counts preview`. If it is right, load it with `syncstock counts load --confirm`, "
+            "which is remembered for files of this name; else say which column is what with --column.",
+        )
 
 
 def _apply_rules(rules: Iterable[str], understood: _Understood, name: str, problems: Problems) -> None:
@@ -221,7 +280,7 @@ def _decided(
         source=source,
         content_sha256=content_sha256,
         identity_sha256=_identity(kind, source, understood.outside, content_sha256),
-        canonical_sha256=_identity(kind, source, understood.outside, opened.digest),
+        canonical_sha256=_identity(kind, source, understood.outside, opened.book.digest),
         size=len(content),
         modified_at=modified_at,
         original=content,
@@ -229,10 +288,12 @@ def _decided(
         products=table if table.schema == PRODUCT_SCHEMA else None,
         rejected=rejected,
         errors=errors,
-        reader=opened.reader,
+        reader=opened.book.reader,
         notes=tuple(problems.notes),
         lines=understood.lines,
         bad_lines=understood.bad_lines,
+        preview=understood.preview,
+        properties=opened.book.properties,
     )
 
 

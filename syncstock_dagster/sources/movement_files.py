@@ -48,8 +48,8 @@ def read_movements(
         rows = RowReader(
             sheet,
             problems,
-            decimal_mark=settings.decimal_mark,
-            doubtful_text=opened.doubtful_text,
+            decimal_mark=settings.decimal_mark or ".",
+            doubtful_text=opened.book.doubtful_text,
             offset=offset,
         )
         tables.append(_movements(sheet, rows, kind, source, problems))

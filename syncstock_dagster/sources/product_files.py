@@ -37,8 +37,8 @@ def read_products(opened: Opened, settings: FileSettings, problems: Problems) ->
         rows = RowReader(
             sheet,
             problems,
-            decimal_mark=settings.decimal_mark,
-            doubtful_text=opened.doubtful_text,
+            decimal_mark=settings.decimal_mark or ".",
+            doubtful_text=opened.book.doubtful_text,
             offset=offset,
         )
         columns = {

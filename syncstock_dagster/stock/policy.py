@@ -57,6 +57,14 @@ class SourcePolicy(BaseModel):
     count_time: time = time(23, 59, 59, 999999)
     #: What one bad row does to its file.
     bad_rows: Literal["reject_file", "reject_rows"] = "reject_file"
+    #: Count sheets: whether hidden sheets and rows are read. They are named in the report either way.
+    hidden: Literal["skip", "read"] = "skip"
+    #: Count sheets: a line with an article and no quantity was not counted, or is an error. It is never zero.
+    blank: Literal["not_counted", "error"] = "not_counted"
+    #: Count sheets: a stocked article that a sheet does not list. ``critical`` is for sheets that list everything.
+    not_listed: Literal["ignore", "critical"] = "ignore"
+    #: Count sheets: below this confidence a person confirms what was understood.
+    confirm_below: Decimal = Field(default=Decimal("0.7"), ge=0, le=1)
     #: Plain callables named ``package.module:function``; see docs/extending.md.
     validation_rules: tuple[str, ...] = ()
     gate_rules: tuple[str, ...] = ()

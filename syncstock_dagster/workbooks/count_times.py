@@ -17,16 +17,21 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncstock_dagster.workbooks import values
-from syncstock_dagster.workbooks.headers import label_words, normalised
+from syncstock_dagster.workbooks import local_forms, values
+from syncstock_dagster.workbooks.headers import Words, normalised
 from syncstock_dagster.workbooks.rows import Problems, visible
 from syncstock_dagster.workbooks.values import Instants
 
 #: 2026-03-01 or 20260301, not inside a longer number; then perhaps a time after T, a blank, _ or -.
 _DATE_IN_NAME = re.compile(
-    r"(?<!\d)(?P<year>\d{4})(?P<dash>-?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
+    r"(?<!\d)(?P<year>\d{4})(?P<dash>[-._]?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
     r"(?:(?P<mark>[Tt _-]|[ _]-[ _])(?P<hour>\d{2})(?P<colon>[-:.h_]?)(?P<minute>\d{2})"
     r"(?:[-:.]?(?P<second>\d{2}))?)?(?!\d)"
+)
+#: 31.12.2025, 31-12-2025, 31 Dec 2025, December 31 2025: understood like a date in a cell.
+_LOCAL_DATE_IN_NAME = re.compile(
+    r"(?<!\d)\d{1,2}([-._])\d{1,2}\1\d{4}(?!\d)"
+    r"|(?<!\d)\d{1,2}[-._ ]?[^\W\d_]{3,12}[-._ ]?\d{4}(?!\d)|[^\W\d_]{3,12}[-._ ]\d{1,2},?[-._ ]\d{4}(?!\d)"
 )
 _LABEL_AND_VALUE = re.compile(r"^\s*([^:：]{1,40})[:：]\s*(\S.*?)\s*$", re.DOTALL)
 
@@ -41,6 +46,8 @@ class CountTime:
     at: datetime | None = None
     local: datetime | None = None
     day: date | None = None
+    #: When counting began, where that is said too: local.
+    began: datetime | None = None
 
     def __str__(self) -> str:
         return str(self.at or self.local or self.day)
@@ -50,65 +57,141 @@ class CountTime:
 UNCLEAR = CountTime("nobody", False)
 
 
-def labels(above: Sequence[Sequence[str]]) -> Mapping[str, tuple[int, str]]:
-    """What labelled cells above a table say: meaning -> (row number, text). The first of a meaning counts.
+def labels(above: Sequence[Sequence[str]], words: Words) -> Mapping[str, tuple[int, str]]:
+    """What labelled cells above a table say: meaning -> (index of the row, text). The first of a meaning counts.
 
     A label is a whole cell with its value in the next filled cell of the row, or "label: value" within one
-    cell.
+    cell. A cell below a label counts where nothing stands beside it.
     """
-    known = label_words()
     found: dict[str, tuple[int, str]] = {}
-    for number, row in enumerate(above, start=1):
+    for number, row in enumerate(above):
         cells = [cell for cell in row if cell.strip()]
         for index, cell in enumerate(cells):
             within = _LABEL_AND_VALUE.match(cell)
-            if within and normalised(within[1]) in known:
-                found.setdefault(known[normalised(within[1])], (number, visible(within[2])))
-            elif len(cell) <= 60 and normalised(cell) in known and index + 1 < len(cells):
-                meaning, value = known[normalised(cell)], visible(cells[index + 1].strip())
-                # "Date" and "Data" without a colon are also words of titles; a time has digits.
-                if meaning not in ("counted_at", "time") or any(character.isdigit() for character in value):
-                    found.setdefault(meaning, (number, value))
+            if within and (meaning := words.labels.get(normalised(within[1]))):
+                found.setdefault(meaning, (number, visible(within[2].strip())))
+            elif len(cell) <= 60 and (meaning := words.labels.get(normalised(cell))) and index + 1 < len(cells):
+                following = cells[index + 1].strip()
+                if words.labels.get(normalised(following)) is None or any(map(str.isdigit, following)):
+                    # "Date" and "from" without a colon are also words of titles and sentences; a time has digits.
+                    if meaning not in _TIMES or any(map(str.isdigit, following)):
+                        found.setdefault(meaning, (number, visible(following)))
     return found
+
+
+_TIMES = frozenset({"counted_at", "time", "began", "ended"})
 
 
 def time_of_sheet(
     said: Mapping[str, tuple[int, str]],
+    rows: Sequence[int],
     name: str,
     argument: datetime | date | None,
     problems: Problems,
     sheet: str | None,
+    words: Words,
 ) -> CountTime | None:
     """When lines without a time were counted, by a labelled cell, else the file's name, else the sender.
 
     None: nobody says it. ``UNCLEAR``: what is said cannot be understood, and ``problems`` has the error.
+    ``rows`` are the numbers of the rows above the table.
     """
     if "counted_at" in said:
-        return _from_label(said, problems, sheet)
-    named = _from_name(name, problems)
+        return _from_label(said, rows, problems, sheet, words)
+    named = _from_name(name, problems, words)
+    if named is not None and named is not UNCLEAR and ("ended" in said or "time" in said):
+        named = _with_clock(said, rows, named, problems, sheet)
     if named is not None or argument is None:
         return named
     return _from_sender(argument)
 
 
-def _from_label(said: Mapping[str, tuple[int, str]], problems: Problems, sheet: str | None) -> CountTime:
-    row, text = said["counted_at"]
-    if "time" in said and len(values.days(pa.array([text])).drop_null()):
-        text = f"{text[:10]}T{said['time'][1]}"
-    found = values.instants(pa.array([text]))
+def _from_label(
+    said: Mapping[str, tuple[int, str]],
+    rows: Sequence[int],
+    problems: Problems,
+    sheet: str | None,
+    words: Words,
+) -> CountTime:
+    index, text = said["counted_at"]
+    row = rows[index] if index < len(rows) else index + 1
+    iso, ambiguous = _iso(text, words)
+    if ambiguous:
+        problems.of_file(
+            text,
+            "a count's time like 2026-03-01 18:00",
+            "Day and month can be read in two ways here: write the year first, as in 2026-03-01.",
+            sheet=sheet,
+            row=row,
+        )
+        return UNCLEAR
+    found = values.instants(pa.array([iso]))
     at, local, day = (column[0].as_py() for column in found)
     if at is None and local is None and day is None:
         refusal = values.why_not_instant(text)
         problems.of_file(text, "a count's time like 2026-03-01 18:00", refusal.remedy, sheet=sheet, row=row)
         return UNCLEAR
-    return CountTime(f"the cell in row {row}", False, at, local, day)
+    moment = CountTime(f"the cell in row {row}", False, at, local, day)
+    return _with_clock(said, rows, moment, problems, sheet) if day is not None else moment
 
 
-def _from_name(name: str, problems: Problems) -> CountTime | None:
+def _iso(text: str, words: Words) -> tuple[str, bool]:
+    """A date as ISO text, and whether it could be two days; what is no date is left as it is."""
+    if any(len(column.drop_null()) for column in values.instants(pa.array([text]))):
+        return text, False
+    found = local_forms.dated(text, words.months)
+    if found is None:
+        return text, False
+    return found.iso or text, found.iso is None
+
+
+def _with_clock(
+    said: Mapping[str, tuple[int, str]],
+    rows: Sequence[int],
+    moment: CountTime,
+    problems: Problems,
+    sheet: str | None,
+) -> CountTime:
+    """A day with the time of day, and the beginning, that other cells say."""
+    if moment.day is None:
+        return moment
+    clocks: dict[str, time] = {}
+    for meaning in ("time", "began", "ended"):
+        if meaning not in said:
+            continue
+        index, text = said[meaning]
+        ends = re.split(r"\s*(?:[-–—]|\bto\b|\bbis\b|\buntil\b)\s*", text) if meaning == "time" else [text]
+        read = [local_forms.clock(end.rpartition("T")[2]) for end in ends]
+        if None in read or len(read) > 2:
+            row = rows[index] if index < len(rows) else index + 1
+            expected = "a time of day like 18:00"
+            remedy = "Write hours and minutes, or the year first, as in 2026-03-01 18:00."
+            problems.of_file(text, expected, remedy, sheet=sheet, row=row)
+            return UNCLEAR
+        moments = [time.fromisoformat(clock) for clock in read if clock]
+        clocks["ended" if meaning == "time" else meaning] = moments[-1]
+        if len(moments) == 2:
+            clocks["began"] = moments[0]
+    if "ended" not in clocks:
+        return moment  # only a beginning: when it ended is not said
+    local = datetime.combine(moment.day, clocks["ended"])
+    began = datetime.combine(moment.day, clocks["began"]) if "began" in clocks else None
+    if began is not None and began > local:
+        problems.of_file(
+            f"{began:%H:%M} to {local:%H:%M}",
+            "a beginning before the end of the count",
+            "Correct the two times; a count over midnight is written with both days.",
+            sheet=sheet,
+        )
+        return UNCLEAR
+    return CountTime(moment.said_by, moment.outside, local=local, began=began)
+
+
+def _from_name(name: str, problems: Problems, words: Words) -> CountTime | None:
     stem = file_stem(name)
     found = [match for match in _DATE_IN_NAME.finditer(stem) if _is_date(match)]
     if not found:
-        return None
+        return _local_from_name(stem, words)
     if len({match[0] for match in found}) > 1:
         problems.of_file(
             name,
@@ -129,6 +212,21 @@ def _from_name(name: str, problems: Problems) -> CountTime | None:
         return UNCLEAR
     clock = time(int(match["hour"]), int(match["minute"]), int(match["second"] or 0))
     return CountTime("the file's name", True, local=datetime.combine(day, clock))
+
+
+def _local_from_name(stem: str, words: Words) -> CountTime | None:
+    """A date in a name that is written as in its country, where it can be read in one way only."""
+    days: set[str] = set()
+    for match in _LOCAL_DATE_IN_NAME.finditer(stem):
+        text = match[0]
+        if match[1]:
+            text = text.replace(match[1], "." if match[1] == "." else "/")
+        else:
+            text = re.sub(r"[-._]", " ", re.sub(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)", " ", text))
+        found = local_forms.dated(text, words.months)
+        if found is not None and found.iso is not None:
+            days.add(found.iso[:10])
+    return CountTime("the file's name", True, day=date.fromisoformat(days.pop())) if len(days) == 1 else None
 
 
 def file_stem(name: str) -> str:

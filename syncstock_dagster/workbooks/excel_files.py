@@ -1,7 +1,7 @@
-"""Opening ordinary workbooks: .xlsx, .xlsm, .xlsb, .xls and .ods.
+"""Opening ordinary workbooks: .xlsx, .xlsm, .xlsb, .xls and .ods, sheet by sheet into grids.
 
 What belongs here: cells as the text that a person reads off the sheet, with their kinds. What does not:
-looking into the XML (``cell_marks``), and the traps of hostile or broken workbooks.
+looking into the file before it is opened (``archives``, ``cell_marks``, ``binary_marks``), finding tables.
 
 All cells pass as what the file stores: text stays text (``00123``), whole numbers lose nothing (``123``),
 date cells become ISO 8601 local times.
@@ -10,9 +10,11 @@ date cells become ISO 8601 local times.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,23 +23,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import python_calamine as calamine
 
-from syncstock_dagster.workbooks.cell_marks import Mark, Marks, look_inside
-from syncstock_dagster.workbooks.headers import Header, Vocabulary, find_header
+from syncstock_dagster.workbooks.archives import Archive, properties_of
+from syncstock_dagster.workbooks.binary_marks import look_into_xls, look_into_xlsb
+from syncstock_dagster.workbooks.cell_marks import Marks, SheetMarks, look_inside
 from syncstock_dagster.workbooks.numbers import number_text
 from syncstock_dagster.workbooks.sheets import (
-    HEADER_WITHIN_ROWS,
+    Book,
     Cell,
     Digest,
-    NearestHeader,
-    Opened,
-    Sheet,
+    Grid,
+    Span,
     UnreadableFileError,
     blank_rows,
-    digest_table,
+    digest_grid,
 )
-from syncstock_dagster.workbooks.values import matches
 
-READER = f"workbook 1 (python-calamine {version('python-calamine')})"
+READER = f"workbook 2 (python-calamine {version('python-calamine')})"
+
+#: The hidden sheet by which a count sheet that we wrote says which one it is; it is no part of what it says.
+IDENTITY_SHEET = "_syncstock"
 
 _KIND: dict[type, Cell] = {
     str: Cell.TEXT,
@@ -53,92 +57,190 @@ _KIND: dict[type, Cell] = {
 _FINGERPRINT_DIGITS = 13
 _DAY_MICROSECONDS = 86_400_000_000
 _SERIAL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a cell's date has no zone
+#: Rows that are Python objects at one time.
+_CHUNK_ROWS = 20_000
 
 
-def open_workbook(content: bytes, words: Vocabulary) -> Opened:
-    """Open a workbook; each visible sheet with a recognised table becomes a ``Sheet``.
+def open_workbook(content: bytes, archive: Archive | None) -> Book:
+    """Open a workbook; each worksheet with any text becomes a grid. ``archive`` is None for an .xls.
 
     Raises:
         UnreadableFileError: it is damaged, protected by a password, or not a workbook that can be read.
     """
-    marks = look_inside(content)
-    digest = Digest()
-    sheets: list[Sheet] = []
-    notes: list[str] = []
-    nearest: NearestHeader | None = None
-    for name, visible, rows in _grids(content):
-        if not any(any(cell != "" for cell in row) for row in rows):
-            continue
-        digest.words("sheet", name)
-        header = find_header(([_text(cell) for cell in row] for row in rows[:HEADER_WITHIN_ROWS]), words)
-        if header is None or not header.complete:
-            _digest_grid(digest, rows)
-            nearest = _nearer(nearest, name, rows, header)
-            notes.append(f"Sheet {name!r} was not read: {_why_not(header)}.")
-            continue
-        sheet, canonical = _sheet(name, rows, header, marks or Marks())
-        digest_table(digest, sheet.above, sheet.headers, canonical)
-        if not visible:
-            notes.append(f"Sheet {name!r} is hidden and was not read.")
-            continue
-        sheets.append(sheet)
-    if marks is None:
-        notes.append(
-            "In this format error cells cannot be told from blank ones; save it as .xlsx if it has formulas."
-        )
-    return Opened(sheets, READER, digest.result(), notes, nearest=None if sheets else nearest)
+    with ThreadPoolExecutor(1) as beside:
+        if archive is None or archive.kind == "xlsb":
+            # The reader works while this looks: neither needs the other, and the reader lets Python go on.
+            looking = beside.submit(_look_into_binary, content, archive)
+        else:
+            # Far cells have to be refused before the reader meets them.
+            marks = look_inside(archive)
+            looking = beside.submit(marks.complete)
+        workbook = _loaded(content)
+        digest = Digest()
+        grids: list[Grid] = []
+        notes: list[str] = list(archive.notes) if archive else []
+        properties = dict(properties_of(archive)) if archive else {}
+        for meta, sheet in _sheets(workbook):
+            found = looking.result().sheets.get(meta.name, SheetMarks())
+            grid, canonical = _grid(meta, sheet, found, looking.result())
+            if grid is None:
+                continue
+            if meta.name == IDENTITY_SHEET:
+                properties |= _identity(grid)
+                continue
+            digest_grid(digest, meta.name, canonical)
+            grids.append(grid)
+    notes += looking.result().notes
+    return Book(grids, READER, digest.result(), notes, properties=properties)
 
 
-def _grids(content: bytes) -> Iterable[tuple[str, bool, list[list[Any]]]]:
-    """The name, visibility and cells of each worksheet, from cell A1 on."""
-    try:
-        workbook = calamine.load_workbook(io.BytesIO(content))
-        for meta in workbook.sheets_metadata:
-            if meta.typ == calamine.SheetTypeEnum.WorkSheet:
-                rows = workbook.get_sheet_by_name(meta.name).to_python(skip_empty_area=False)
-                yield meta.name, meta.visible == calamine.SheetVisibleEnum.Visible, rows
-    except calamine.PasswordError as error:
-        raise UnreadableFileError(
-            "a workbook protected by a password",
-            "a workbook without a password",
-            "Save it without a password.",
-        ) from error
-    except (calamine.CalamineError, OSError, ValueError) as error:
-        raise _damaged(error) from error
-    except BaseException as error:
-        # A panic inside the reader is no Exception; it means the same: this file cannot be read.
-        if type(error).__name__ == "PanicException":
-            raise _damaged(error) from error
-        raise
+def _look_into_binary(content: bytes, archive: Archive | None) -> Marks:
+    return look_into_xls(content) if archive is None else look_into_xlsb(archive)
 
 
-def _damaged(error: BaseException) -> UnreadableFileError:
-    return UnreadableFileError(
-        "a damaged workbook", "a complete workbook", f"Open it, save it again and send that ({error})."
+def _loaded(content: bytes) -> calamine.CalamineWorkbook:
+    with _told_in_words():
+        return calamine.load_workbook(io.BytesIO(content))
+
+
+def _sheets(workbook: Any) -> Iterator[tuple[Any, Any]]:
+    for meta in workbook.sheets_metadata:
+        if meta.typ == calamine.SheetTypeEnum.WorkSheet:
+            with _told_in_words():
+                sheet = workbook.get_sheet_by_name(meta.name)
+            yield meta, sheet
+
+
+class _told_in_words:  # noqa: N801 - used like a function
+    """Whatever the reader raises means the same: this file cannot be read."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, calamine.PasswordError):
+            raise UnreadableFileError(
+                "a workbook protected by a password",
+                "a workbook without a password",
+                "Save it without a password.",
+            ) from error
+        # A panic inside the reader is no Exception.
+        if (
+            isinstance(error, (calamine.CalamineError, OSError, ValueError))
+            or type(error).__name__ == "PanicException"
+        ):
+            raise UnreadableFileError(
+                "a damaged workbook",
+                "a complete workbook",
+                f"Open it, save it again and send that ({error}).",
+            ) from error
+
+
+def _identity(grid: Grid) -> dict[str, str]:
+    """The pairs of name and value in the hidden sheet."""
+    return {row[0]: row[1] for row in (grid.texts(index) for index in range(len(grid))) if len(row) > 1}
+
+
+# --- grids
+
+
+def _grid(meta: Any, sheet: Any, found: SheetMarks, marks: Marks) -> tuple[Grid | None, list[pa.Array]]:
+    """The grid of one sheet, and its columns for the fingerprint."""
+    if sheet.start is None:
+        return None, []
+    left = sheet.start[1]
+    height = sheet.end[0] + 1
+    columns, kinds, canonical = _columns(sheet)
+    nothing = pa.repeat(pa.scalar(""), height)
+    columns, canonical = [nothing] * left + columns, [nothing] * left + canonical
+    kinds = [None] * left + kinds
+    _mark(columns, kinds, canonical, found, height)
+    numbers = np.arange(1, height + 1, dtype=np.int32)
+    keep = ~blank_rows(columns, height)
+    if not keep.any():
+        return None, []
+    if not keep.all():
+        mask = pa.array(keep)
+        columns = [column.filter(mask) for column in columns]
+        canonical = [column.filter(mask) for column in canonical]
+        kinds = [None if kind is None else kind[keep] for kind in kinds]
+        numbers = numbers[keep]
+    spans = [
+        Span(first[0] + 1, first[1], last[0] + 1, last[1])
+        for first, last in (sheet.merged_cell_ranges or [])
+        if meta.name not in marks.merged_elsewhere
+    ] + list(found.merged)
+    grid = Grid(
+        name=meta.name,
+        columns=columns,
+        kinds=kinds,
+        rows=numbers,
+        visible=meta.visible == calamine.SheetVisibleEnum.Visible and not found.hidden,
+        hidden_rows=frozenset(found.hidden_rows),
+        hidden_columns=frozenset(found.hidden_columns),
+        merged=spans,
+        last_row=height,
+        serial_epoch=marks.serial_epoch,
     )
+    return grid, canonical
 
 
-def _why_not(header: Header | None) -> str:
-    if header is None:
-        return "no header was recognised in its first 30 rows"
-    if header.ambiguous:
-        return "; ".join(header.ambiguous)
-    return "no column for " + " and ".join(" or ".join(group) for group in header.missing)
+def _columns(
+    sheet: Any,
+) -> tuple[list[pa.Array], list[npt.NDArray[np.uint8] | None], list[pa.Array]]:
+    """Texts, kinds and fingerprint texts of all columns, some rows at a time: Python's objects are large."""
+    rows = sheet.iter_rows()
+    parts: list[list[tuple[pa.Array, npt.NDArray[np.uint8] | None, pa.Array]]] = []
+    with _told_in_words():
+        while chunk := list(islice(rows, _CHUNK_ROWS)):
+            parts.append([_column(values) for values in zip(*chunk, strict=True)])
+    columns, kinds, canonical = [], [], []
+    for pieces in zip(*parts, strict=True):
+        columns.append(_joined([piece[0] for piece in pieces]))
+        canonical.append(_joined([piece[2] for piece in pieces]))
+        if all(piece[1] is None for piece in pieces):
+            kinds.append(None)
+        else:
+            kinds.append(
+                np.concatenate(
+                    [
+                        np.zeros(len(texts), np.uint8) if kind is None else kind
+                        for texts, kind, _ in pieces
+                    ]
+                )
+            )
+    return columns, kinds, canonical
 
 
-def _nearer(
-    best: NearestHeader | None, name: str, rows: list[list[Any]], header: Header | None
-) -> NearestHeader:
-    """Of the sheets without a table the one that came closest, for the error message."""
-    if header is None:
-        if best is not None:
-            return best
-        index = next(index for index, row in enumerate(rows) if any(cell != "" for cell in row))
-        return NearestHeader(name, index + 1, [_text(cell) for cell in rows[index]], ())
-    if best is not None and best.missing and len(best.missing) <= len(header.missing):
-        return best
-    cells = [_text(cell) for cell in rows[header.index]]
-    return NearestHeader(name, header.index + 1, cells, header.missing, header.ambiguous)
+def _joined(pieces: list[pa.Array]) -> pa.Array:
+    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+
+
+def _mark(
+    columns: list[pa.Array],
+    kinds: list[npt.NDArray[np.uint8] | None],
+    canonical: list[pa.Array],
+    found: SheetMarks,
+    height: int,
+) -> None:
+    """Put what was seen inside the file into the cells that the reader calls blank, or shows otherwise."""
+    by_column: dict[int, dict[int, tuple[Cell, str]]] = {}
+    for (row, column), mark in found.cells.items():
+        if row < height and column < len(columns):
+            by_column.setdefault(column, {})[row] = (mark.kind, mark.shown)
+    for column, marked in by_column.items():
+        kind = kinds[column]
+        kind = np.zeros(height, np.uint8) if kind is None else kind
+        at = np.fromiter(marked, np.int64, len(marked))
+        kind[at] = [seen.value for seen, _ in marked.values()]
+        kinds[column] = kind
+        mask = np.zeros(height, np.bool_)
+        mask[at] = True
+        order = np.argsort(at)
+        shown = [text for _, text in marked.values()]
+        texts = pa.array([shown[index] for index in order], pa.string())
+        columns[column] = pc.replace_with_mask(columns[column], pa.array(mask), texts)
+        canonical[column] = pc.replace_with_mask(canonical[column], pa.array(mask), texts)
 
 
 # --- cells
@@ -178,70 +280,53 @@ def _fingerprint_text(value: float) -> str:
     return number_text(value if value.is_integer() else float(f"{value:.{_FINGERPRINT_DIGITS}g}"))
 
 
-def _sheet(name: str, rows: list[list[Any]], header: Header, marks: Marks) -> tuple[Sheet, list[pa.Array]]:
-    """The sheet under ``header``, and its columns for the fingerprint."""
-    top = header.index + 1
-    headers = [_text(cell).strip() for cell in rows[header.index]]
-    body = list(zip(*rows[top:], strict=True)) or [()] * len(headers)
-    sheet_marks: dict[int, dict[int, Mark]] = {}
-    for (row, column), mark in marks.cells.get(name, {}).items():
-        if row >= top:
-            sheet_marks.setdefault(column, {})[row - top] = mark
-    columns, kinds, canonical = [], [], []
-    for index, values in enumerate(body):
-        texts, kind, fingerprint = _column(values, sheet_marks.get(index, {}))
-        columns.append(texts)
-        kinds.append(kind)
-        canonical.append(fingerprint)
-    numbers = np.arange(top + 1, len(rows) + 1, dtype=np.int32)
-    keep = ~blank_rows(columns, len(numbers))
-    if not keep.all():
-        mask = pa.array(keep)
-        columns = [column.filter(mask) for column in columns]
-        canonical = [column.filter(mask) for column in canonical]
-        kinds = [None if kind is None else kind[keep] for kind in kinds]
-        numbers = numbers[keep]
-    above = [[_text(cell) for cell in row] for row in rows[: header.index]]
-    sheet = Sheet(
-        name=name,
-        above=above,
-        headers=headers,
-        fields=header.fields,
-        columns=columns,
-        kinds=kinds,
-        rows=numbers,
-        last_row=len(rows),
-        serial_epoch=marks.serial_epoch,
-    )
-    return sheet, canonical
-
-
-def _column(
-    values: Sequence[Any], marks: Mapping[int, Mark]
-) -> tuple[pa.Array, npt.NDArray[np.uint8] | None, pa.Array]:
+def _column(values: Sequence[Any]) -> tuple[pa.Array, npt.NDArray[np.uint8] | None, pa.Array]:
     """The texts, the kinds (None: all text) and the texts for the fingerprint of one column."""
     types = set(map(type, values))
-    if types <= {str} and not marks:
+    if types == {str}:
         texts = pa.array(values, pa.string())
         return texts, None, texts
     kinds = np.fromiter(map(_KIND.__getitem__, map(type, values)), np.uint8, len(values))
-    if types <= {datetime, date}:
+    if types <= {float, int, str}:
+        texts, fingerprint = _numbers_and_texts(values, kinds == Cell.NUMBER, str in types)
+    elif types <= {datetime, date}:
         texts, fingerprint = _dates(values, kinds)
     else:
         texts = _each(values, types, _text)
-        as_shown = types.isdisjoint({date, datetime, time, timedelta}) and not matches(texts, r"\.").any()
-        fingerprint = texts if as_shown else _each(values, types, _serial_text)
-    if marks:
-        texts, fingerprint = _marked(texts, kinds, marks), _marked(fingerprint, kinds, marks)
+        fingerprint = _each(values, types, _serial_text)
     return texts, kinds, fingerprint
 
 
-def _marked(texts: pa.Array, kinds: npt.NDArray[np.uint8], marks: Mapping[int, Mark]) -> pa.Array:
-    shown = texts.to_pylist()
-    for row, mark in marks.items():
-        if row < len(shown):
-            shown[row], kinds[row] = mark.shown, mark.kind
-    return pa.array(shown, pa.string())
+def _numbers_and_texts(
+    values: Sequence[Any], is_number: npt.NDArray[np.bool_], has_texts: bool
+) -> tuple[pa.Array, pa.Array]:
+    """The texts of a column of numbers, perhaps among texts, ten times faster than one by one."""
+    if not has_texts:
+        return _numbers(np.array(values, dtype=np.float64))
+    texts = pa.array([value if type(value) is str else "" for value in values], pa.string())
+    shown, fingerprint = _numbers(np.array([value for value in values if type(value) is not str], np.float64))
+    mask = pa.array(is_number)
+    return pc.replace_with_mask(texts, mask, shown), pc.replace_with_mask(texts, mask, fingerprint)
+
+
+def _numbers(numbers: npt.NDArray[np.float64]) -> tuple[pa.Array, pa.Array]:
+    """Numbers as a person reads them, and for the fingerprint."""
+    is_plain = np.abs(numbers) < 1e15
+    if is_plain.all() and (numbers == np.rint(numbers)).all():
+        whole = pa.array(numbers.astype(np.int64)).cast(pa.string())
+        return whole, whole
+    shortest = pa.array(numbers).cast(pa.string())
+    # With so few digits the shortest text is exact and what the sheet shows; the others are looked at one by one.
+    is_short = pc.match_substring_regex(shortest, r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$").to_numpy(zero_copy_only=False)
+    texts = pc.replace_substring_regex(shortest, r"\.0$", "")
+    if is_short.all():
+        return texts, texts
+    rest = pa.array(~is_short)
+    others = numbers[~is_short].tolist()
+    return (
+        pc.replace_with_mask(texts, rest, pa.array([number_text(value) for value in others], pa.string())),
+        pc.replace_with_mask(texts, rest, pa.array([_fingerprint_text(value) for value in others], pa.string())),
+    )
 
 
 def _dates(values: Sequence[Any], kinds: npt.NDArray[np.uint8]) -> tuple[pa.Array, pa.Array]:
@@ -266,14 +351,5 @@ def _each(values: Sequence[Any], types: set[type], convert: Any) -> pa.Array:
     """``convert`` of each value, computed once for each distinct one."""
     if bool in types:  # True equals 1: as keys they would be one
         return pa.array([convert(value) for value in values], pa.string())
-    known = {value: convert(value) for value in set(values)}
+    known: Mapping[Any, str] = {value: convert(value) for value in set(values)}
     return pa.array([known[value] for value in values], pa.string())
-
-
-def _digest_grid(digest: Digest, rows: list[list[Any]]) -> None:
-    for row in rows:
-        cells = [_serial_text(cell) for cell in row]
-        while cells and not cells[-1]:
-            cells.pop()
-        if cells:
-            digest.words(*cells)

@@ -1,7 +1,7 @@
-"""Recognising a header row by its words.
+"""Recognising what a column is about by the words in its header.
 
-What belongs here: the vocabulary (``headers.toml``) in the form it is used in, and finding the header among
-the first rows of a table. What does not: reading files, and what a recognised column means.
+What belongs here: the words (``headers.toml``, and a file of the shop's own) in the form they are used in, and what one
+header or one label says. What does not: finding the header row (``tables``), and what a recognised column means.
 """
 
 from __future__ import annotations
@@ -9,26 +9,48 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, Literal
-
-from syncstock_dagster.workbooks.sheets import HEADER_WITHIN_ROWS
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 Family = Literal["movements", "counts", "products"]
 
-_UNIT_AT_END = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
+#: A header is short; normalising a whole paragraph for each of many rows is wasted.
+LONGEST_HEADER = 80
+_RANKS = ("first", "also", "otherwise", "then", "last")
+_UNIT_AT_END = re.compile(r"\s*[(\[（][^()\[\]（）]*[)\]）]\s*$")
 _NOT_A_WORD = re.compile(r"[\W_]+")
+#: Scripts that are written without blanks between words.
+_JOINED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
+_BETWEEN_LANGUAGES = re.compile(r"[/|\n;:,()\[\]（）]+|\s[-–—]\s")
+_OTHER_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ـ": None, "æ": "ae", "œ": "oe"})
+
+#: How sure a match is: exact; exact in one of several languages; exact but for words around it; only within it.
+_EXACT, _ONE_OF_SEVERAL, _WITHIN_USUAL_WORDS, _CONTAINED = 1.0, 0.95, 0.85, 0.6
+#: A noun that may also be a name, and a level of stock that may be the book's, are not as sure.
+_LESS_SURE = {("sku", 4): 0.85, ("quantity", 2): 0.85}
+#: A name in the place of a code.
+NAME_AS_CODE = 0.5
 
 
-@cache
+@lru_cache(maxsize=20_000)  # of all files together: what a service keeps must not grow
 def normalised(word: str) -> str:
     """The word as it is compared: no case, accents, punctuation or bracketed unit; single blanks."""
-    plain = unicodedata.normalize("NFKD", _UNIT_AT_END.sub("", word)).casefold().replace("ı", "i")
+    plain = unicodedata.normalize("NFKD", _UNIT_AT_END.sub("", word) or word).casefold()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
-    return _NOT_A_WORD.sub(" ", plain).strip()
+    plain = _NOT_A_WORD.sub(" ", plain.translate(_OTHER_LETTERS)).strip()
+    return plain.replace(" ", "") if _JOINED.search(plain) else plain
+
+
+class Claim(NamedTuple):
+    """What a header says that its column is; a lower rank wins over a higher one."""
+
+    field: str
+    rank: int
+    certainty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,88 +59,164 @@ class Vocabulary:
 
     #: Groups of fields; of each group one must be there.
     required: Sequence[Sequence[str]]
-    #: Normalised word -> (field, rank); a lower rank wins.
+    #: Normalised word -> (field, rank).
     words: Mapping[str, tuple[str, int]]
+    #: Words that may stand around a known one, and words beside which a known one means something else. Both are
+    #: empty where only exact words count.
+    around: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+
+    def claim(self, header: str) -> Claim | None:
+        """What a header says, as surely as it says it."""
+        if not header or len(header) > LONGEST_HEADER or not header.strip():
+            return None
+        return _claim(self, header)
+
+    def exact(self, header: str) -> tuple[str, int] | None:
+        """The field and rank of a header that is a known word."""
+        return self.words.get(normalised(header))
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """The header row of a table, or what came nearest to one."""
+class Words:
+    """All words that tables are understood by."""
 
-    index: int
-    fields: Mapping[str, int]
-    #: Groups of fields of which none is there.
-    missing: Sequence[Sequence[str]]
-    #: Sentences about fields that two columns claim with equal right.
-    ambiguous: Sequence[str]
-
-    @property
-    def complete(self) -> bool:
-        """Whether the table can be read."""
-        return not self.missing and not self.ambiguous
-
-
-@cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath("headers.toml").read_text(encoding="utf-8"))
+    families: Mapping[str, Vocabulary]
+    #: Normalised word -> what a labelled cell above a table says: a key of ``[labels]``.
+    labels: Mapping[str, str]
+    #: Meaning -> its normalised words; one word may have several meanings (``von``: from, by).
+    totals: frozenset[str]
+    summaries: frozenset[str]
+    single: frozenset[str]
+    measures: frozenset[str]
+    packs: frozenset[str]
+    #: Normalised name -> month.
+    months: Mapping[str, int]
 
 
-@cache
-def vocabulary(family: Family) -> Vocabulary:
+def vocabulary(family: Family, words_file: str | None = None) -> Vocabulary:
     """The words of ``family``."""
-    section = _data()[family]
-    words: dict[str, tuple[str, int]] = {}
-    for field, table in section.items():
-        if field == "required":
-            continue
-        for rank, key in enumerate(("first", "also", "otherwise")):
-            for word in table.get(key, ()):
-                words.setdefault(normalised(word), (field, rank))
-    return Vocabulary(required=section["required"], words=words)
+    return words(words_file).families[family]
 
 
 @cache
-def label_words() -> Mapping[str, str]:
-    """Normalised word -> what a labelled cell above a count table says: a key of ``[labels]``."""
-    return {normalised(word): meaning for meaning, words in _data()["labels"].items() for word in words}
+def words(words_file: str | None = None) -> Words:
+    """The words of SyncStock, and those of a file of the shop's own.
+
+    Raises:
+        ValueError: the file cannot be read, or is not of the form of ``headers.toml``.
+    """
+    data: dict[str, Any] = tomllib.loads(
+        resources.files(__package__).joinpath("headers.toml").read_text(encoding="utf-8")
+    )
+    if words_file is not None:
+        _extend(data, words_file)
+    around = frozenset(map(normalised, data["around"]["words"]))
+    never = frozenset(map(normalised, data["around"]["never"]))
+    families = {
+        family: _vocabulary(data[family], *((around, never) if family == "counts" else ()))
+        for family in ("movements", "products", "counts")
+    }
+    labels: dict[str, str] = {}
+    for meaning, known in data["labels"].items():
+        for word in known:
+            labels.setdefault(normalised(word), meaning)
+    return Words(
+        families=families,
+        labels=labels,
+        totals=frozenset(map(normalised, data["totals"]["words"])),
+        summaries=frozenset(map(normalised, data["summaries"]["words"])),
+        single=frozenset(map(normalised, data["units"]["single"])),
+        measures=frozenset(map(normalised, data["units"]["measure"])),
+        packs=frozenset(map(normalised, data["units"]["packs"])),
+        months={
+            normalised(name): month
+            for month, names in enumerate(data["months"]["names"], start=1)
+            for name in names
+        },
+    )
 
 
-@cache
-def total_words() -> frozenset[str]:
-    """Normalised words that in the code column mark a sum."""
-    return frozenset(normalised(word) for word in _data()["totals"]["words"])
+def _extend(data: dict[str, Any], words_file: str) -> None:
+    """Put the lists of another file in front of those of the same name: what the shop says goes first."""
+    try:
+        more = tomllib.loads(Path(words_file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{words_file} cannot be used for further words: {error}") from error
+    _merge(data, more, words_file)
 
 
-def find_header(rows: Iterable[Sequence[str]], words: Vocabulary) -> Header | None:
-    """The first row that names all required fields, else the one that names most; None: none names any."""
-    best: Header | None = None
-    for index, row in enumerate(rows):
-        if index >= HEADER_WITHIN_ROWS:
-            break
-        header = _as_header(index, row, words)
-        if not header.missing:
-            return header
-        if header.fields and (best is None or len(header.fields) > len(best.fields)):
-            best = header
-    return best
+def _merge(data: dict[str, Any], more: Mapping[str, Any], place: str) -> None:
+    for key, value in more.items():
+        if key not in data and key not in _RANKS:
+            raise ValueError(f"{place}: {key!r} is not known; there are {', '.join(data)}")
+        known = data.get(key, [])
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            _merge(known, value, f"{place}: {key}")
+        elif isinstance(known, list) and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            data[key] = [*value, *known]
+        else:
+            raise ValueError(f"{place}: {key!r} must be a {'table' if isinstance(known, dict) else 'list'}")
 
 
-def _as_header(index: int, row: Sequence[str], words: Vocabulary) -> Header:
-    claims: dict[str, list[tuple[int, int]]] = {}
-    for column, cell in enumerate(row):
-        # A header is short; normalising a whole paragraph for each of thirty rows is wasted.
-        known = words.words.get(normalised(cell)) if cell and len(cell) <= 60 else None
-        if known:
-            field, rank = known
-            claims.setdefault(field, []).append((rank, column))
-    fields: dict[str, int] = {}
-    ambiguous: list[str] = []
-    for field, claimants in claims.items():
-        best_rank = min(rank for rank, _ in claimants)
-        columns = [column for rank, column in claimants if rank == best_rank]
-        fields[field] = columns[0]
-        if len(columns) > 1 and field != "name":
-            names = " and ".join(repr(row[column].strip()) for column in columns)
-            ambiguous.append(f"{names} both mean {field}")
-    missing = [group for group in words.required if not any(field in fields for field in group)]
-    return Header(index, fields, missing, ambiguous)
+def _vocabulary(
+    section: Mapping[str, Any], around: frozenset[str] = frozenset(), never: frozenset[str] = frozenset()
+) -> Vocabulary:
+    known: dict[str, tuple[str, int]] = {}
+    # By rank first: a word that one field is called beyond doubt is not taken by another's last resort.
+    for rank, key in enumerate(_RANKS):
+        for field, table in section.items():
+            if field != "required":
+                for word in table.get(key, ()):
+                    known.setdefault(normalised(word), (field, rank))
+    return Vocabulary(section["required"], known, around, never)
+
+
+@lru_cache(maxsize=20_000)
+def _claim(vocabulary: Vocabulary, header: str) -> Claim | None:
+    if found := vocabulary.exact(header):
+        return _sure(found, _EXACT)
+    if not vocabulary.around:
+        return None
+    parts = [part for part in _BETWEEN_LANGUAGES.split(header) if part.strip()]
+    if len(parts) > 1:
+        claims = {found for part in parts if (found := vocabulary.exact(part))}
+        fields = {field for field, _ in claims if field != "other"}
+        if len(fields) == 1:
+            return _sure(min((claim for claim in claims if claim[0] in fields), key=lambda c: c[1]), _ONE_OF_SEVERAL)
+    tokens = normalised(header).split()
+    if any(token in vocabulary.never for token in tokens):
+        return None
+    kept = [token for token in tokens if token not in vocabulary.around and not token.isdigit()]
+    if kept and (found := vocabulary.words.get(" ".join(kept))):
+        return _sure(found, _WITHIN_USUAL_WORDS)
+    return _contained(vocabulary, tokens)
+
+
+def _contained(vocabulary: Vocabulary, tokens: Sequence[str]) -> Claim | None:
+    """The longest known words within a header."""
+    for size in range(len(tokens) - 1, 0, -1):
+        found = {
+            known
+            for start in range(len(tokens) - size + 1)
+            if len(phrase := " ".join(tokens[start : start + size])) > 3
+            and (known := vocabulary.words.get(phrase))
+        }
+        if len({field for field, _ in found}) == 1:
+            return _sure(min(found, key=lambda known: known[1]), _CONTAINED)
+        if found:
+            return None
+    text = "".join(tokens)
+    if len(tokens) == 1 and _JOINED.search(text):
+        inside = [(len(word), known) for word, known in vocabulary.words.items() if len(word) > 1 and word in text]
+        longest = {known for size, known in inside if size == max(size for size, _ in inside)}
+        if len({field for field, _ in longest}) == 1:
+            return _sure(min(longest, key=lambda known: known[1]), _CONTAINED)
+    return None
+
+
+def _sure(found: tuple[str, int], certainty: float) -> Claim:
+    return Claim(*found, min(certainty, _LESS_SURE.get(found, 1.0)))

@@ -1,27 +1,28 @@
 """Finding out what a file is, by its content and not by its name, and opening it.
 
 What belongs here: the signatures of formats, unpacking ``.gz``, and what to say about files that are
-something else. What does not: the formats themselves (``text_files``, ``parquet_files``, ``excel_files``).
+something else. What does not: the formats themselves (``text_files``, ``parquet_files``, ``excel_files``), and
+finding tables in what was opened (``tables``).
+
+This runs in a process of its own (``reader_process``); nothing here is trusted to survive a file.
 """
 
 from __future__ import annotations
 
-import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from io import BytesIO
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from syncstock_dagster.workbooks.excel_files import open_workbook
-from syncstock_dagster.workbooks.headers import Vocabulary
-from syncstock_dagster.workbooks.parquet_files import open_parquet
-from syncstock_dagster.workbooks.sheets import Opened, UnreadableFileError
-from syncstock_dagster.workbooks.text_files import open_text
+from syncstock_dagster.workbooks.sheets import Book, UnreadableFileError
 
-_UNPACKED_LIMIT = 2 * 1024**3
+if TYPE_CHECKING:
+    from syncstock_dagster.workbooks.mappings import Mapping
+
+_UNPACKED_LIMIT = 1024**3
 _NOTHING = b"\x00 \t\r\n"
 _SEND_A_TABLE = "Save the table as CSV UTF-8 or as an .xlsx workbook and send that."
+_SAVE_AS_XLSX = "Open it in a spreadsheet and save it as .xlsx."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,33 @@ class FileSettings:
     #: Python's name of a text file's encoding.
     encoding: str | None = None
     delimiter: str | None = None
-    decimal_mark: Literal[".", ","] = "."
+    decimal_mark: Literal[".", ","] | None = None
     #: Count sheets: when the count was made. A naive datetime is local to the location; a date is a day.
     counted_at: datetime | date | None = None
+    #: Count sheets: when counting began; the interval up to ``counted_at``.
+    counted_from: datetime | None = None
     #: Count sheets: the code of the location that was counted.
     location: str | None = None
+    #: Count sheets: which column is what, as a person confirmed it.
+    mapping: Mapping | None = None
+    #: Count sheets: a person has seen the preview and says that it is right.
+    confirmed: bool = False
 
 
-def open_table_file(content: bytes, words: Vocabulary, settings: FileSettings) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What helps to cut a text file: the words that its header may use."""
+
+    family: Literal["movements", "counts", "products"] = "counts"
+    #: Headers that a confirmed mapping names.
+    headers: tuple[str, ...] = field(default=())
+    encoding: str | None = None
+    delimiter: str | None = None
+    #: A file of further words (``headers.extended_by``).
+    words_file: str | None = None
+
+
+def open_file(content: bytes, wording: Wording) -> Book:
     """Open a file of any known format.
 
     Raises:
@@ -49,20 +69,51 @@ def open_table_file(content: bytes, words: Vocabulary, settings: FileSettings) -
     if not content[:4096].strip(_NOTHING) and not content.strip(_NOTHING):
         raise UnreadableFileError("an empty file", "a table with a header", "Send the file again.")
     if content.startswith(b"PAR1"):
-        return open_parquet(content, words)
+        from syncstock_dagster.workbooks.parquet_files import open_parquet
+
+        return open_parquet(content)
     if content.startswith(b"PK"):
-        _refuse_other_zip(content)
-        return open_workbook(content, words)
+        from syncstock_dagster.workbooks.archives import open_archive
+        from syncstock_dagster.workbooks.excel_files import open_workbook
+
+        return open_workbook(content, open_archive(content))
     if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return open_workbook(content, words)
+        return _open_container(content)
     if content[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
-        raise UnreadableFileError(
-            "a workbook of Excel 5 or older",
-            "an ordinary workbook",
-            "Open it in a spreadsheet and save it as .xlsx.",
-        )
+        raise UnreadableFileError("a workbook of Excel 4 or older", "an ordinary workbook", _SAVE_AS_XLSX)
+    page = _markup(content)
+    if page is not None:
+        return page
     _refuse_other_format(content)
-    return open_text(content, words, encoding=settings.encoding, delimiter=settings.delimiter)
+    from syncstock_dagster.workbooks.text_files import open_text
+
+    return open_text(content, wording)
+
+
+def _open_container(content: bytes) -> Book:
+    """A file of the time before zip archives: .xls, and what else is kept in the same container."""
+    from syncstock_dagster.workbooks.binary_marks import has_stream
+    from syncstock_dagster.workbooks.excel_files import open_workbook
+
+    if has_stream(content, "EncryptedPackage"):
+        raise UnreadableFileError(
+            "a workbook protected by a password",
+            "a workbook without a password",
+            "Save it without a password.",
+        )
+    for stream, what in (
+        ("WordDocument", "a Word document"),
+        ("PowerPoint Document", "a presentation"),
+        ("__properties_version1.0", "an Outlook message"),
+    ):
+        if has_stream(content, stream):
+            raise UnreadableFileError(what, "a table", _SEND_A_TABLE)
+    book = open_workbook(content, None)
+    if has_stream(content, "_VBA_PROJECT_CUR"):
+        book = Book(
+            book.grids, book.reader, book.digest, [*book.notes, "The workbook has macros; they were not run."]
+        )
+    return book
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -76,7 +127,7 @@ def _unpacked(content: bytes) -> bytes:
             size += len(part)
             if size > _UNPACKED_LIMIT:
                 raise UnreadableFileError(
-                    "more than 2 GB unpacked", "a smaller file", "Send it in several files."
+                    "more than 1 GB unpacked", "a smaller file", "Send it in several files."
                 )
             if not unpacker.eof:
                 raise UnreadableFileError(
@@ -91,38 +142,43 @@ def _unpacked(content: bytes) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _refuse_other_zip(content: bytes) -> None:
-    try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            names = archive.namelist()
-            is_ods = "content.xml" in names and archive.read("mimetype").startswith(
-                b"application/vnd.oasis.opendocument.spreadsheet"
-            )
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
-        raise UnreadableFileError(
-            "a damaged workbook or archive", "a complete workbook", f"Send it again ({error})."
-        ) from error
-    if is_ods or any(name.startswith("xl/workbook.") for name in names):
-        return
-    for part, what in (("word/", "a Word document"), ("ppt/", "a presentation")):
-        if any(name.startswith(part) for name in names):
-            raise UnreadableFileError(what, "a table", _SEND_A_TABLE)
-    raise UnreadableFileError("a zip archive", "a table", "Unpack it and send the files in it one by one.")
+def _start_of(content: bytes) -> bytes:
+    """The beginning in lower case, also of UTF-16."""
+    start = content[:8192]
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        start = start.decode("utf-16", "ignore").encode()
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+
+
+def _markup(content: bytes) -> Book | None:
+    """Web pages and XML workbooks, which till programs save as .xls."""
+    from syncstock_dagster.workbooks.markup_files import open_page, open_xml_workbook
+
+    start = _start_of(content)
+    if start.startswith(b"<?xml") and b"urn:schemas-microsoft-com:office:spreadsheet" in start:
+        return open_xml_workbook(content)
+    if start.startswith((b"<html", b"<!doctype html", b"<table", b"<head", b"<body", b"<style", b"<meta")) or (
+        start.startswith((b"<?xml", b"<!--")) and b"<html" in start
+    ):
+        return open_page(content)
+    return None
 
 
 def _refuse_other_format(content: bytes) -> None:
-    start = content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = _start_of(content)
     for signature, what in (
         (b"%pdf", "a PDF document"),
+        (b"{\\rtf", "a text document (RTF)"),
+        (b"mime-version:", "a web archive"),
         (b"\x89png", "a picture"),
         (b"\xff\xd8\xff", "a picture"),
         (b"gif8", "a picture"),
-        (b"<html", "a web page"),
-        (b"<!doctype html", "a web page"),
-        (b"<table", "a web page"),
         (b"<?xml", "an XML document"),
         (b"{", "a JSON document"),
         (b"[{", "a JSON document"),
+        (b"rar!", "a RAR archive"),
+        (b"7z\xbc\xaf", "a 7z archive"),
+        (b"sqlite format 3", "a database"),
     ):
         if start.startswith(signature):
             raise UnreadableFileError(what, "a table file", _SEND_A_TABLE)

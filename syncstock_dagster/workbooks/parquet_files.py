@@ -1,4 +1,4 @@
-"""Opening Parquet files as a sheet of text cells.
+"""Opening Parquet files as a grid of text cells, the names of the columns in front as row 0.
 
 What belongs here: bringing every type a Parquet column can have to the text that stands for it exactly. What
 does not: understanding that text (``values``).
@@ -7,26 +7,26 @@ does not: understanding that text (``values``).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syncstock_dagster.workbooks.headers import Vocabulary, find_header
 from syncstock_dagster.workbooks.numbers import number_text
 from syncstock_dagster.workbooks.sheets import (
+    Book,
+    Cell,
     Digest,
-    NearestHeader,
-    Opened,
-    Sheet,
+    Grid,
     UnreadableFileError,
     blank_rows,
-    digest_table,
+    digest_grid,
 )
 
-READER = f"parquet 1 (pyarrow {pa.__version__})"
+READER = f"parquet 2 (pyarrow {pa.__version__})"
 
 
-def open_parquet(content: bytes, words: Vocabulary) -> Opened:
-    """Open a Parquet file as one sheet; a row's number is its position, counted from 1.
+def open_parquet(content: bytes) -> Book:
+    """Open a Parquet file as one grid; a row's number is its position, counted from 1.
 
     Raises:
         UnreadableFileError: it is damaged, or a column is nested or binary.
@@ -37,32 +37,31 @@ def open_parquet(content: bytes, words: Vocabulary) -> Opened:
         raise UnreadableFileError(
             "a damaged Parquet file", "a Parquet file", f"Write it again ({error})."
         ) from error
-    headers = [name.strip() for name in table.column_names]
-    columns = [_as_text(name, table.column(index)) for index, name in enumerate(headers)]
-    rows = np.arange(1, len(table) + 1, dtype=np.int32)
+    columns = [
+        pa.concat_arrays([pa.array([name.strip()], pa.string()), _as_text(name, table.column(index))])
+        for index, name in enumerate(table.column_names)
+    ]
+    rows = np.arange(len(table) + 1, dtype=np.int32)
+    kinds = [_kinds(table.column(index)) for index in range(len(columns))]
     blank = blank_rows(columns, len(rows))
     if blank.any():
         columns = [column.filter(pa.array(~blank)) for column in columns]
+        kinds = [None if kind is None else kind[~blank] for kind in kinds]
         rows = rows[~blank]
     digest = Digest()
-    digest_table(digest, (), headers, columns)
-    header = find_header([headers], words)
-    if header is None or not header.complete:
-        nearest = NearestHeader(
-            None, 0, headers, header.missing if header else (), header.ambiguous if header else ()
-        )
-        return Opened((), READER, digest.result(), nearest=nearest)
-    sheet = Sheet(
-        name=None,
-        above=(),
-        headers=headers,
-        fields=header.fields,
-        columns=columns,
-        kinds=[None] * len(columns),
-        rows=rows,
-        last_row=len(table),
-    )
-    return Opened((sheet,), READER, digest.result())
+    digest_grid(digest, None, columns)
+    grid = Grid(name=None, columns=columns, kinds=kinds, rows=rows, last_row=len(table))
+    return Book([grid], READER, digest.result())
+
+
+def _kinds(column: pa.ChunkedArray) -> npt.NDArray[np.uint8] | None:
+    """That a column holds numbers, where it does; below its name."""
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        return None
+    kinds = np.full(len(column) + 1, Cell.NUMBER, np.uint8)
+    kinds[0] = Cell.TEXT
+    return kinds
 
 
 def _as_text(name: str, column: pa.ChunkedArray) -> pa.Array:

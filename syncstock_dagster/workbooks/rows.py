@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from syncstock_dagster.stock.evidence import RowError
 from syncstock_dagster.workbooks import values
-from syncstock_dagster.workbooks.headers import Family, vocabulary
+from syncstock_dagster.workbooks.headers import Vocabulary
 from syncstock_dagster.workbooks.sheets import Cell, Mask, Opened, Sheet
 from syncstock_dagster.workbooks.values import Distinct, Instants, Refusal
 
@@ -87,17 +87,17 @@ class Problems:
         return (*listed, RowError(self.file, None, None, f"{self._unlisted} more errors", "none", remedy))
 
 
-def report_no_table(opened: Opened, family: Family, problems: Problems) -> None:
+def report_no_table(opened: Opened, words: Vocabulary, problems: Problems) -> None:
     """Say why no table was recognised in a file."""
     nearest = opened.nearest
-    needed = " and ".join(" or ".join(group) for group in vocabulary(family).required)
+    needed = " and ".join(" or ".join(group) for group in words.required)
     if nearest is None or (not nearest.missing and not nearest.ambiguous):
         row = nearest.row if nearest else None
         found = _listed([cell for cell in nearest.headers if cell.strip()]) if nearest else "no cells"
         problems.of_file(
             found,
             f"a header row with columns for {needed}",
-            "Put the names of the columns above them, within the first 30 rows.",
+            "Put the names of the columns above them.",
             sheet=nearest.sheet if nearest else None,
             row=row,
         )
@@ -114,7 +114,7 @@ def report_no_table(opened: Opened, family: Family, problems: Problems) -> None:
         problems.of_file(
             sentence,
             "one column for each thing",
-            "Rename the column that is not meant.",
+            "Rename the column that is not meant, or say which one is.",
             sheet=nearest.sheet,
             row=nearest.row,
         )
@@ -229,7 +229,7 @@ class RowReader:
         self.refuse_texts(field, is_error, _ERROR_CELL)
         if self._doubtful_text:
             self.refuse_texts(field, values.matches(column.texts, r"[^\x00-\x7f]"), _DOUBTFUL)
-        self.refuse(self.is_kind(field, Cell.FORMULA), field, _FORMULA)
+        self.refuse(self.is_kind(field, Cell.FORMULA), field, FORMULA)
         return column.spread(pc.if_else(pa.array(column.blank), pa.scalar(None, pa.string()), column.texts))
 
     def code(self, field: str) -> pa.Array:
@@ -257,9 +257,9 @@ class RowReader:
         if self.is_kind(field, Cell.NUMBER).any() and mark != ".":
             numbers, refused = self._numbers_beside_text(field, column, numbers, refused, required=required)
         special = self.is_kind(field, Cell.FORMULA, Cell.DATE, Cell.DATETIME, Cell.TIME, Cell.BOOLEAN)
-        self.refuse(self.is_kind(field, Cell.FORMULA), field, _FORMULA)
-        self.refuse(self.is_kind(field, Cell.DATE, Cell.DATETIME, Cell.TIME), field, _QUANTITY_IS_DATE)
-        self.refuse(self.is_kind(field, Cell.BOOLEAN), field, _QUANTITY_IS_BOOLEAN)
+        self.refuse(self.is_kind(field, Cell.FORMULA), field, FORMULA)
+        self.refuse(self.is_kind(field, Cell.DATE, Cell.DATETIME, Cell.TIME), field, QUANTITY_IS_DATE)
+        self.refuse(self.is_kind(field, Cell.BOOLEAN), field, QUANTITY_IS_BOOLEAN)
         self.refuse(column.rows(refused) & ~special, field, lambda text: values.why_not_decimal(text, mark))
         return column.spread(numbers)
 
@@ -404,7 +404,8 @@ _ERROR_CELL = Refusal("text", "The cell holds an error of the spreadsheet; corre
 _DOUBTFUL = Refusal(
     "text in UTF-8", "Save the file as CSV UTF-8, or say in which encoding it was written (such as cp1252)."
 )
-_FORMULA = Refusal(
+ERROR_QUANTITY = Refusal("a quantity", "The cell holds an error of the spreadsheet; correct its formula.")
+FORMULA = Refusal(
     "a formula with its result", "Open the workbook in a spreadsheet program, save it again and send that."
 )
 _CODE_BECAME_DATE = Refusal(
@@ -418,10 +419,10 @@ _CODE_LOST_DIGITS = Refusal(
     "a code of at most 15 digits, or text",
     "A spreadsheet keeps 15 digits of a number: format the column as text and enter the code again.",
 )
-_QUANTITY_IS_DATE = Refusal(
+QUANTITY_IS_DATE = Refusal(
     "a quantity", "The cell holds a date or time: give it a number format and check the number."
 )
-_QUANTITY_IS_BOOLEAN = Refusal("a quantity", "The cell holds a truth value: write the number.")
+QUANTITY_IS_BOOLEAN = Refusal("a quantity", "The cell holds a truth value: write the number.")
 _NO_IDENTIFIER = Refusal(
     "a whole number of at most 64 bits", "Give the article's inventory_id, or its code as sku."
 )

@@ -1,8 +1,8 @@
-"""The one form every table file is opened into: a sheet of text cells under a recognised header.
+"""The two forms of a table: a grid of cells as a file holds them, and a sheet under a recognised header.
 
-What belongs here: that form, the kinds of cells that are more than text, the fingerprint of a document's
-content, and the exception of a file that cannot be opened. What does not: any file format, any meaning of a
-column.
+What belongs here: those forms, the kinds of cells that are more than text, the fingerprint of a document's
+content, and the exception of a file that cannot be opened. What does not: any file format (they make grids),
+finding tables (``tables`` makes sheets out of grids), any meaning of a column.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ import pyarrow.compute as pc
 
 Rows = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-
-#: The header of an ordinary table stands within this many rows.
-HEADER_WITHIN_ROWS = 30
 
 
 class Cell(IntEnum):
@@ -55,6 +52,66 @@ class BrokenRow:
     expected: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A rectangle of merged cells: rows as a person numbers them, columns from 0, both ends included."""
+
+    first_row: int
+    first_column: int
+    last_row: int
+    last_column: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The cells of one sheet, as text with their kinds. All columns have the same length.
+
+    Rows without any text are left out.
+    """
+
+    #: None where the format has no sheets.
+    name: str | None
+    columns: Sequence[pa.Array]
+    #: Per column: a ``Cell`` for each row, or None where all cells are text.
+    kinds: Sequence[npt.NDArray[np.uint8] | None]
+    #: The number of each row as a person sees it: 1-based, blank rows counted.
+    rows: Rows
+    #: Whether a person who opens the file sees the sheet.
+    visible: bool = True
+    #: Numbers of rows, and indices of columns, that a person does not see.
+    hidden_rows: frozenset[int] = frozenset()
+    hidden_columns: frozenset[int] = frozenset()
+    merged: Sequence[Span] = ()
+    broken: Sequence[BrokenRow] = ()
+    #: The number of the last row, for numbering across several sheets.
+    last_row: int = 0
+    #: The day that serial numbers of dates count from; None where the file does not say.
+    serial_epoch: date | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def texts(self, index: int) -> list[str]:
+        """The cells of one row."""
+        return [column[index].as_py() for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """What came out of one file."""
+
+    grids: Sequence[Grid]
+    #: Name and version of what read it, recorded with the delivery.
+    reader: str
+    #: SHA-256 over the cells, whatever the bytes around them: a workbook saved again has the same.
+    digest: bytes
+    notes: Sequence[str] = ()
+    #: The text was not UTF-8 and its true encoding is not known: letters beyond ASCII cannot be relied on.
+    doubtful_text: bool = False
+    #: What the document says of itself: ``modified``, ``modified_by``; of a sheet that we wrote ``sheet_id``.
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """A table with a recognised header. All columns have the same length; wholly blank rows are left out."""
@@ -76,6 +133,15 @@ class Sheet:
     last_row: int = 0
     #: The day that serial numbers of dates count from; None where the file does not say.
     serial_epoch: date | None = None
+    #: The numbers of the header's rows; nothing where the columns have names of their own.
+    header_rows: Sequence[int] = ()
+    #: How sure it is that each field is the column it was taken for, from 0 to 1.
+    certainty: Mapping[str, float] = field(default_factory=dict)
+    hidden_rows: frozenset[int] = frozenset()
+    merged: Sequence[Span] = ()
+    #: What a block of several within one sheet is called, and the numbers of the rows above its header.
+    title: str | None = None
+    above_rows: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,18 +149,25 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """What came out of one file."""
+    """The tables of one file."""
 
     sheets: Sequence[Sheet]
-    #: Name and version of what read it, recorded with the delivery.
-    reader: str
-    #: SHA-256 over the cells, whatever the bytes around them: a workbook saved again has the same.
-    digest: bytes
+    book: Book
     notes: Sequence[str] = ()
-    #: The text was not UTF-8 and its true encoding is not known: letters beyond ASCII cannot be relied on.
-    doubtful_text: bool = False
     #: For a file without any recognised table: what stood where a header was looked for.
     nearest: NearestHeader | None = None
+    #: Sheets and rows that were left out, with the reason.
+    left_out: Sequence[LeftOut] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A sheet, or rows of one, that nothing was read from."""
+
+    sheet: str | None
+    #: Numbers of rows; nothing for a whole sheet.
+    rows: Sequence[int]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,26 +228,11 @@ def blank_rows(columns: Iterable[pa.Array], length: int) -> Mask:
     return blank
 
 
-def digest_table(
-    digest: Digest, above: Iterable[Sequence[str]], headers: Sequence[str], columns: Sequence[pa.Array]
-) -> None:
-    """Add one table, its blank rows already removed, to the fingerprint."""
-    for row in above:
-        words = strip_right(row)
-        if words:
-            digest.words(*words)
-    width = len(strip_right(headers))
-    for index in range(width, len(columns)):
-        if pc.any(pc.greater(pc.binary_length(columns[index]), 0)).as_py():
-            width = index + 1
-    digest.words(*headers[:width])
+def digest_grid(digest: Digest, name: str | None, columns: Sequence[pa.Array]) -> None:
+    """Add the columns of one grid, its blank rows already removed, to the fingerprint."""
+    if name is not None:
+        digest.words("sheet", name)
+    used = [pc.any(pc.greater(pc.binary_length(column), 0)).as_py() for column in columns]
+    width = max((index + 1 for index, is_used in enumerate(used) if is_used), default=0)
     for column in columns[:width]:
         digest.column(column)
-
-
-def strip_right(row: Sequence[str]) -> Sequence[str]:
-    """The row without its blank trailing cells."""
-    end = len(row)
-    while end and not row[end - 1]:
-        end -= 1
-    return row[:end]

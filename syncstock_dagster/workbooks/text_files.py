@@ -1,15 +1,16 @@
-"""Opening CSV and its relatives: comma, semicolon, tab or bar between cells; UTF-8, UTF-16 or as stated.
+"""Opening CSV and its relatives: comma, semicolon, tab or bar between cells, in the encoding that makes sense.
 
-What belongs here: encodings, finding the delimiter and the header, and reading all cells as text. What does
-not: deciding that a file is text (``opening``), and understanding the cells (``values``).
+What belongs here: encodings, finding the delimiter and the width of the table, and reading all cells as text into a
+grid. What does not: deciding that a file is text (``opening``), finding tables, and understanding the cells (``values``).
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-import hashlib
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,58 +19,71 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from syncstock_dagster.workbooks.headers import Header, Vocabulary, find_header
+from syncstock_dagster.workbooks.headers import Vocabulary, normalised, vocabulary
+from syncstock_dagster.workbooks.opening import Wording
 from syncstock_dagster.workbooks.sheets import (
-    HEADER_WITHIN_ROWS,
+    Book,
     BrokenRow,
     Digest,
-    NearestHeader,
-    Opened,
-    Sheet,
+    Grid,
     UnreadableFileError,
     blank_rows,
-    digest_table,
+    digest_grid,
 )
 
-READER = f"csv 1 (pyarrow {pa.__version__})"
+READER = f"csv 2 (pyarrow {pa.__version__})"
 
 _DELIMITERS = (",", ";", "\t", "|")
-#: The header and what stands above it are looked for in this much of the file.
+#: Tried in this order where the text is not UTF-8; a file of a count sheet or a till is in one of these.
+_ENCODINGS = (
+    "cp1252", "cp1250", "cp1251", "cp1254", "cp1256", "gb18030", "cp932", "cp949", "big5", "cp1253", "cp1255",
+    "koi8-r", "cp850", "mac-roman",
+)  # fmt: skip
+#: The header and what stands above it are looked for in this much of the file, and in so many rows.
 _HEAD_BYTES = 256 * 1024
+_HEAD_ROWS = 200
 #: One row must fit into a block; a quote that is never closed makes the rest of the file one row.
 _BLOCK_BYTES = 8 * 1024 * 1024
 
 
-def open_text(
-    content: bytes, words: Vocabulary, *, encoding: str | None = None, delimiter: str | None = None
-) -> Opened:
-    """Open a text file as one sheet; every cell is text, exactly as it was written.
+def open_text(content: bytes, wording: Wording) -> Book:
+    """Open a text file as one grid; every cell is text, exactly as it was written.
 
     Raises:
         UnreadableFileError: the text cannot be decoded or cut into rows.
     """
-    text, doubtful, notes = _as_utf8(content, encoding)
-    head = _read_head(text, words, delimiter)
-    digest = Digest()
-    header = head.header
-    if header is None and b"\x00" in text[:_HEAD_BYTES]:
+    words = vocabulary(wording.family, wording.words_file)
+    own = frozenset(map(normalised, wording.headers))
+    text, doubtful, notes = _as_utf8(content, wording, words)
+    text, delimiter = _stated_delimiter(text, wording.delimiter)
+    head = _read_head(text, words, own, delimiter)
+    if not head.known and b"\x00" in text[:_HEAD_BYTES]:
         raise _binary()
-    if header is None or not header.complete:
-        nearest = _nearest(head)
-        digest.words("text without a table", hashlib.sha256(text).hexdigest())
-        return Opened((), READER, digest.result(), notes, doubtful, nearest)
-    sheet = _read_body(text, head, header)
-    digest_table(digest, sheet.above, sheet.headers, sheet.columns)
-    for broken in sheet.broken:
+    grid = _read_grid(text, head)
+    digest = Digest()
+    digest_grid(digest, None, grid.columns)
+    for broken in grid.broken:
         digest.words("broken", broken.found)
-    return Opened((sheet,), READER, digest.result(), notes, doubtful)
+    return Book([grid], READER, digest.result(), notes, doubtful)
+
+
+def _stated_delimiter(text: bytes, delimiter: str | None) -> tuple[bytes, str | None]:
+    """The line ``sep=;`` that spreadsheet programs understand is not part of the table."""
+    first, end, rest = text[:64].partition(b"\n")
+    said = first.strip().lower()
+    if end and said.startswith(b"sep=") and len(said) == 5:
+        return b"\n" + rest + text[64:], delimiter or chr(said[4])
+    if end and first.strip(b"\r") == b"sep=\t":
+        return b"\n" + rest + text[64:], delimiter or "\t"
+    return text, delimiter
 
 
 # --- encoding
 
 
-def _as_utf8(content: bytes, encoding: str | None) -> tuple[bytes, bool, tuple[str, ...]]:
+def _as_utf8(content: bytes, wording: Wording, words: Vocabulary) -> tuple[bytes, bool, tuple[str, ...]]:
     """The content as UTF-8 without a byte order mark, whether its letters are doubtful, and a note on it."""
+    encoding = wording.encoding
     if encoding is not None:
         return _recode(content, encoding), False, (f"Read as {encoding}, as stated by the sender.",)
     if content.startswith(codecs.BOM_UTF8):
@@ -78,8 +92,12 @@ def _as_utf8(content: bytes, encoding: str | None) -> tuple[bytes, bool, tuple[s
         return _recode(content, "utf-16"), False, ()
     if _is_utf8(content):
         return content, False, ()
+    if (wide := _wide_encoding(content)) is not None:
+        return _recode(content, wide), False, (f"Read as {wide}, by the look of it.",)
     if b"\x00" in content[:_HEAD_BYTES]:
         raise _binary()
+    if (found := _sensible_encoding(content, words)) is not None:
+        return _recode(content, found), False, (f"Read as {found}: only so its header makes sense.",)
     # Windows' Western European code page is only likely. Digits and plain letters are the same in all of
     # them, so the file can be read; the cells whose letters depend on the guess are refused one by one.
     recoded = content.decode("cp1252", errors="replace").encode("utf-8")
@@ -87,6 +105,41 @@ def _as_utf8(content: bytes, encoding: str | None) -> tuple[bytes, bool, tuple[s
         "The file is not UTF-8; letters beyond plain Latin ones were read as Windows-1252 and not relied on."
     )
     return recoded, True, (note,)
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-16 without its mark: every other byte of plain text is zero."""
+    head = content[:4096]
+    if len(head) < 8 or len(content) % 2:
+        return None
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+        if zeros.count(0) > 0.6 * len(zeros) and head.count(0) < 0.55 * len(head):
+            return encoding
+    return None
+
+
+def _sensible_encoding(content: bytes, words: Vocabulary) -> str | None:
+    """The one encoding in which the header has the most known words with letters of their own; None: no one."""
+    head = content[: 64 * 1024]
+    best: dict[str, int] = {}
+    for encoding in _ENCODINGS:
+        try:
+            content.decode(encoding)
+            text = head.decode(encoding, errors="ignore")
+        except (UnicodeDecodeError, LookupError):
+            continue
+        telling = {
+            cell
+            for line in text.splitlines()[:_HEAD_ROWS]
+            if not line.isascii()
+            for cell in re.split(r"[,;\t|]", line.replace('"', ""))
+            if cell and len(cell) < 60 and not cell.isascii() and words.exact(cell)
+        }
+        if telling:
+            best[encoding] = len(telling)
+    leaders = [encoding for encoding, known in best.items() if known == max(best.values())]
+    # Where several agree on the header they may still differ further down.
+    return leaders[0] if leaders and len({content.decode(name) for name in leaders}) == 1 else None
 
 
 def _binary() -> UnreadableFileError:
@@ -136,24 +189,27 @@ class _Head:
     rows: Sequence[Sequence[str]]
     #: Where each row ends, in bytes.
     ends: Sequence[int]
-    header: Header | None
+    #: The row by whose width the table is cut, and how many known headers it has.
+    index: int
+    known: int
 
     @property
-    def score(self) -> tuple[bool, int, int]:
-        """A complete header is better than many recognised words, and those than many cells."""
-        if self.header is None:
-            return False, 0, max((len(row) for row in self.rows), default=0)
-        return not self.header.missing, len(self.header.fields), len(self.rows[self.header.index])
+    def score(self) -> tuple[int, float, int]:
+        """Known headers are better than many rows of one width, and those than many cells."""
+        widths = [len(row) for row in self.rows if any(cell.strip() for cell in row)]
+        width = len(self.rows[self.index]) if self.rows else 0
+        alike = sum(found == width for found in widths) / max(len(widths), 1) if width > 1 else 0.0
+        return self.known, alike, width
 
 
-def _read_head(text: bytes, words: Vocabulary, delimiter: str | None) -> _Head:
+def _read_head(text: bytes, words: Vocabulary, own: frozenset[str], delimiter: str | None) -> _Head:
     candidates = (delimiter,) if delimiter else _DELIMITERS
     beginning = text[:_HEAD_BYTES].decode("utf-8", errors="ignore")
-    heads = [_cut(beginning, candidate, words) for candidate in candidates]
+    heads = [_cut(beginning, candidate, words, own) for candidate in candidates]
     return max(heads, key=lambda head: head.score)  # of equals the first: the comma
 
 
-def _cut(beginning: str, delimiter: str, words: Vocabulary) -> _Head:
+def _cut(beginning: str, delimiter: str, words: Vocabulary, own: frozenset[str]) -> _Head:
     position = 0
 
     def lines() -> Iterator[str]:
@@ -168,31 +224,45 @@ def _cut(beginning: str, delimiter: str, words: Vocabulary) -> _Head:
         for row in csv.reader(lines(), delimiter=delimiter):
             rows.append(row)
             ends.append(position)
-            if len(rows) == HEADER_WITHIN_ROWS:
+            if len(rows) == _HEAD_ROWS:
                 break
     except csv.Error:  # a cell of more than 128 kB: whatever stands below is no header
         pass
-    return _Head(delimiter, rows, ends, find_header(rows, words))
+    index, known = _header_of(rows, words, own)
+    return _Head(delimiter, rows, ends, index, known)
 
 
-def _nearest(head: _Head) -> NearestHeader:
-    if head.header is None:
-        for number, row in enumerate(head.rows, start=1):
-            if any(cell.strip() for cell in row):
-                return NearestHeader(None, number, row, ())
-        return NearestHeader(None, 1, (), ())
-    header = head.header
-    return NearestHeader(None, header.index + 1, head.rows[header.index], header.missing, header.ambiguous)
+def _header_of(rows: Sequence[Sequence[str]], words: Vocabulary, own: frozenset[str]) -> tuple[int, int]:
+    """The row with the most known headers, and how many; where there is none, the first of the usual width."""
+    counts = [_known_headers(row, words, own) for row in rows]
+    best = max(counts, default=(False, 0))
+    if best[0] or best[1] >= 2:
+        return counts.index(best), best[1] + 10 * best[0]
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    usual = max(widths, key=lambda width: (widths[width], width), default=0)
+    return next((index for index, row in enumerate(rows) if len(row) == usual), 0), best[1]
+
+
+def _known_headers(row: Sequence[str], words: Vocabulary, own: frozenset[str]) -> tuple[bool, int]:
+    """Whether a row names all that a table needs, and how many known headers it has."""
+    claims = [claim for cell in row if (claim := words.claim(cell.strip())) and claim.field != "other"]
+    fields = {claim.field for claim in claims}
+    needed = all(any(name in fields for name in group) for group in words.required)
+    known = len(fields) + sum(normalised(cell) in own for cell in row if 0 < len(cell) <= 80)
+    return needed and all(claim.certainty > 0.8 for claim in claims), known
 
 
 # --- body
 
 
-def _read_body(text: bytes, head: _Head, header: Header) -> Sheet:
-    index = header.index
-    headers = head.rows[index]
+def _read_grid(text: bytes, head: _Head) -> Grid:
+    """All rows: those down to the header as they are, those below cut to its width."""
+    if not head.rows:
+        return _nothing()
+    index = head.index
+    width = len(head.rows[index])
     body = pa.py_buffer(text).slice(head.ends[index])
-    table, broken = _parse(body, len(headers), head.delimiter, quoted=b'"' in text)
+    table, broken = _parse(body, width, head.delimiter, quoted=b'"' in text)
     numbers = np.arange(1, len(table) + len(broken) + 1, dtype=np.int32)
     last_row = index + 1 + len(numbers)
     if broken:
@@ -200,22 +270,36 @@ def _read_body(text: bytes, head: _Head, header: Header) -> Sheet:
     columns = [
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns
     ]
+    above = head.rows[: index + 1]
+    widest = max(len(row) for row in above)
+    nothing = pa.repeat(pa.scalar(""), len(numbers))
+    columns = [
+        pa.concat_arrays(
+            [
+                pa.array([row[place] if place < len(row) else "" for row in above], pa.string()),
+                columns[place] if place < width else nothing,
+            ]
+        )
+        for place in range(widest)
+    ]
+    numbers = np.concatenate([np.arange(1, index + 2), numbers + index + 1]).astype(np.int32)
     blank = blank_rows(columns, len(numbers))
     if blank.any():
         keep = pa.array(~blank)
         columns = [column.filter(keep) for column in columns]
         numbers = numbers[~blank]
-    return Sheet(
+    return Grid(
         name=None,
-        above=head.rows[:index],
-        headers=[cell.strip() for cell in headers],
-        fields=header.fields,
         columns=columns,
         kinds=[None] * len(columns),
-        rows=(numbers + np.int32(index + 1)).astype(np.int32),
+        rows=numbers,
         broken=[_broken(row, index + 1) for row in broken],
         last_row=last_row,
     )
+
+
+def _nothing() -> Grid:
+    return Grid(None, [], [], np.array([], np.int32))
 
 
 def _parse(body: pa.Buffer, width: int, delimiter: str, *, quoted: bool) -> tuple[pa.Table, list[Any]]:

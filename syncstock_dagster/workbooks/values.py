@@ -14,6 +14,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Context, Decimal
 from functools import cached_property
 from typing import NamedTuple
 
@@ -133,6 +134,16 @@ def decimals(texts: pa.Array, decimal_mark: str = ".") -> pa.Array:
             plain = pc.replace_substring_regex(plain, pattern, replacement)
         plain = _only(plain, matches(plain, rf"^(?:{DECIMAL_TEXT.pattern})$"))
     return plain
+
+
+#: Wide enough for the sum of a million quantities of thirty digits.
+EXACT = Context(prec=80)
+
+
+def decimal_text(number: Decimal) -> str:
+    """The canonical text of an exact number."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def negated(numbers: pa.Array) -> pa.Array:

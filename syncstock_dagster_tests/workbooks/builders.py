@@ -21,6 +21,7 @@ import xlsxwriter
 
 from syncstock_dagster.sources import FileSettings, ParsedFile, parse_file
 from syncstock_dagster.stock.policy import DEFAULTS, Kind, SourcePolicy
+from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, Known
 
 Rows = Iterable[Sequence[Any]]
 
@@ -41,6 +42,7 @@ def parse(
     source: str | None = None,
     policy: SourcePolicy | None = None,
     settings: FileSettings | None = None,
+    known: Known = NOTHING_KNOWN,
     **changes: Any,
 ) -> ParsedFile:
     """Parse under the default policy of the kind, changed by ``changes``."""
@@ -48,7 +50,7 @@ def parse(
         content = content.encode()
     source = source or _SOURCE[kind]
     policy = (policy or DEFAULTS[_SOURCE[kind]]).model_copy(update=changes)
-    return parse_file(content, name, kind, source, policy, settings=settings)
+    return parse_file(content, name, kind, source, policy, settings=settings, known=known)
 
 
 def csv_file(rows: Rows, delimiter: str = ",", encoding: str = "utf-8", line_end: str = "\n") -> bytes:

@@ -8,6 +8,7 @@ import pytest
 
 from syncstock_dagster.sources import FileSettings
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, RowError
+from syncstock_dagster.workbooks.catalogue import Known
 from syncstock_dagster_tests.workbooks.builders import csv_file, said, with_part, workbook
 from syncstock_dagster_tests.workbooks.builders import parse as parse_any
 
@@ -91,7 +92,7 @@ def test_what_is_wrong_in_a_line_that_was_not_counted_does_not_matter():
         ("n/a", "digits only"),
         ("none", "digits only"),
         ("#N/A", "error"),
-        ("1,5", "1.5"),
+        ("1,500", "can be read in one way"),
         ("TRUE", "digits"),
         ("2026-03-01", "digits"),
     ],
@@ -100,7 +101,7 @@ def test_what_is_no_number_is_an_error_and_the_other_lines_count(quantity, words
     parsed = parse(csv_file([("sku", "count"), ("A", quantity), ("B", "2")]))
     (error,) = parsed.errors
     assert (error.row, error.column, error.found) == (2, "count", quantity)
-    assert words in error.remedy
+    assert words in f"{error.expected} {error.remedy}"
     assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
     assert not parsed.rejected
 
@@ -182,11 +183,25 @@ def test_a_line_that_was_not_counted_is_no_second_one():
     assert len(counts(parse("sku,count\nA,1\nA,\n"))) == 1
 
 
-@pytest.mark.parametrize("word", ["Total", "GRAND TOTAL", "Summe:", "合计"])
-def test_a_sum_is_no_article(word):
-    parsed = parse(f"sku,count\nA,1\n{word},1\n")
-    (error,) = parsed.errors
-    assert "sum of the lines above" in error.remedy
+@pytest.mark.parametrize("word", ["Total", "GRAND TOTAL", "Summe:", "合计", "Subtotal Cellar", "Итого"])
+def test_a_sum_is_no_article_and_is_named(word):
+    parsed = parse(f"sku,count\nA,1\nB,2\n{word},3\n")
+    assert [row["sku"] for row in counts(parsed)] == ["A", "B"]
+    (left,) = parsed.preview.left_out
+    assert (list(left.rows), left.why) == ([4], "a sum of the lines above")
+    assert parsed.preview.confidence == 1
+
+
+def test_a_sum_that_is_not_one_of_what_was_read_is_told():
+    parsed = parse("sku,count\nA,1\nB,2\nTotal,7\n")
+    assert any("row 4 says 7, the lines above sum to 3" in note for note in parsed.notes)
+    assert parsed.preview.confidence < 1
+
+
+def test_an_article_whose_code_is_a_word_for_a_sum_is_one_if_the_catalogue_says_so():
+    known = Known(True, codes=lambda asked: {code: [code] for code in asked if code == "TOTAL"})
+    parsed = parse("sku,count\nA,1\nTOTAL,5\n", known=known)
+    assert [row["sku"] for row in counts(parsed)] == ["A", "TOTAL"]
 
 
 def test_a_quantity_without_a_code_is_an_error():
@@ -299,7 +314,7 @@ def test_nothing_said_for_a_line_refuses_the_line():
     [
         (label("Counted at: 01/03/2026"), "2026-03-01.csv", "two ways"),
         (label("Counted at: yesterday"), "2026-03-01.csv", "year first"),
-        (label("Date: 2026-03-01,Time: 6 pm"), "x.csv", "year first"),
+        (label("Date: 2026-03-01,Time: evening"), "x.csv", "hours and minutes"),
         ("sku,count\nA,1\n", "2026-03-01 to 2026-03-07.csv", "the day of the count alone"),
         ("sku,count\nA,1\n", "2026-03-01_0002.csv", "two ways"),
         ("sku,count\nA,1\n", "2026-03-01 9999.csv", "two ways"),

@@ -1,10 +1,13 @@
-"""Recognising header rows."""
+"""Recognising what a column is about by its header."""
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
+
 import pytest
 
-from syncstock_dagster.workbooks.headers import find_header, normalised, vocabulary
+from syncstock_dagster.workbooks.headers import normalised, vocabulary, words
 
 COUNTS = vocabulary("counts")
 
@@ -28,68 +31,74 @@ def test_words_are_compared_without_case_accents_and_punctuation(word, plain):
 
 
 @pytest.mark.parametrize(
-    ("sku", "quantity"),
+    ("language", "sku", "quantity"),
     [
-        ("SKU", "Quantity"),
-        ("Product code", "Physical QOH"),
-        ("Artikel-Nr.", "Menge"),
-        ("Code article", "Quantité comptée"),
-        ("Código", "Existencias"),
-        ("Codice", "Giacenza"),
-        ("Kod", "Ilość"),
-        ("Артикул", "Остаток"),
-        ("الكود", "الكمية"),
-        ("商品编码", "数量"),
-        ("品番", "実棚数"),
+        ("English", "Item Code", "Physical Count"),
+        ("English, with words around", "Item Code No.", "Counted Qty in Store"),
+        ("German", "Artikel-Nr.", "Gezählte Menge"),
+        ("French", "Code article", "Quantité comptée"),
+        ("Spanish", "Código de artículo", "Cantidad contada"),
+        ("Portuguese", "Código do produto", "Quantidade contada"),
+        ("Italian", "Codice articolo", "Quantità contata"),
+        ("Dutch", "Artikelnummer", "Geteld aantal"),
+        ("Turkish", "Ürün Kodu", "Sayım Miktarı"),
+        ("Arabic", "رمز الصنف", "الكمية الفعلية"),
+        ("Chinese", "商品编码", "实盘数量"),
+        ("Korean", "상품 코드", "실사 수량"),
+        ("Japanese", "商品コード", "実棚数"),
+        ("Russian", "Артикул", "Фактическое количество"),
+        ("Polish", "Kod", "Ilość"),
+        ("two languages", "Code / 编码", "Quantity | 数量"),
     ],
 )
-def test_headers_in_several_languages_are_known(sku, quantity):
-    header = find_header([["", ""], [sku, "?", quantity]], COUNTS)
-    assert header is not None
-    assert header.complete
-    assert header.index == 1
-    assert dict(header.fields) == {"sku": 0, "quantity": 2}
+def test_headers_in_many_languages_are_known(language, sku, quantity):
+    assert (COUNTS.claim(sku).field, COUNTS.claim(quantity).field) == ("sku", "quantity"), language
 
 
-def test_what_was_counted_wins_over_what_is_on_the_books():
-    header = find_header([["Code", "On hand", "Counted"]], COUNTS)
-    assert header is not None
-    assert header.fields["quantity"] == 2
+@pytest.mark.parametrize(
+    "header",
+    ["Expected", "System Qty", "Sollbestand", "Price", "Min", "Reorder quantity", "Qty per box", "Ordered qty", "Variance"],
+)
+def test_what_is_not_what_was_counted_is_never_taken_for_it(header):
+    claim = COUNTS.claim(header)
+    assert claim is None or claim.field != "quantity"
 
 
-def test_a_code_wins_over_a_barcode():
-    header = find_header([["Barcode", "Code", "Qty"]], COUNTS)
-    assert header is not None
-    assert header.complete
-    assert header.fields["sku"] == 1
+@pytest.mark.parametrize(("header", "certainty"), [("Counted", 1.0), ("Stock", 0.85), ("Counted Qty in Store", 0.85)])
+def test_a_match_says_how_sure_it_is(header, certainty):
+    assert COUNTS.claim(header).certainty == certainty
 
 
-def test_equal_claims_are_named():
-    header = find_header([["Code", "Stock", "Qty"]], COUNTS)
-    assert header is not None
-    assert not header.complete
-    assert header.ambiguous == ["'Stock' and 'Qty' both mean quantity"]
+def test_words_within_a_longer_header_are_not_sure():
+    claim = COUNTS.claim("Physical count before lunch")
+    assert (claim.field, claim.certainty) == ("quantity", 0.6)
 
 
-def test_the_first_complete_row_is_the_header_even_below_a_partial_one():
-    header = find_header([["Code of the shop"], ["SKU", "x"], ["SKU", "Count"], ["SKU", "Count"]], COUNTS)
-    assert header is not None
-    assert header.index == 2
+def test_a_shop_may_add_words_of_its_own(tmp_path):
+    own = tmp_path / "headers.toml"
+    own.write_text('[counts.quantity]\nfirst = ["Zähli"]\n[totals]\nwords = ["Zwüschesumme"]\n', encoding="utf-8")
+    assert vocabulary("counts", str(own)).claim("zahli").field == "quantity"
+    assert normalised("Zwüschesumme") in words(str(own)).totals
+    assert COUNTS.claim("zahli") is None
 
 
-def test_a_header_further_down_than_thirty_rows_is_not_looked_for():
-    assert find_header([["x"]] * 30 + [["SKU", "Count"]], COUNTS) is None
-    assert find_header([["x"]] * 29 + [["SKU", "Count"]], COUNTS) is not None
+@pytest.mark.parametrize("text", ["[counts.weight]\nfirst = ['kg']", "[counts.sku]\nfirst = 'x'", "nonsense ="])
+def test_a_file_of_words_that_cannot_be_used_says_why(tmp_path, text):
+    own = tmp_path / "headers.toml"
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="headers.toml"):
+        words(str(own))
 
 
 @pytest.mark.parametrize("family", ["movements", "counts", "products"])
 def test_no_word_means_two_things(family):
     """Two fields that claim one word would make the order of the file of words decide."""
-    from syncstock_dagster.workbooks.headers import _data
-
+    data = tomllib.loads(
+        resources.files("syncstock_dagster.workbooks").joinpath("headers.toml").read_text(encoding="utf-8")
+    )
     seen: dict[str, str] = {}
-    for field, table in _data()[family].items():
+    for field, table in data[family].items():
         if field == "required":
             continue
-        for word in (word for words in table.values() for word in words):
+        for word in (word for known in table.values() for word in known):
             assert seen.setdefault(normalised(word), field) == field, word

@@ -1,0 +1,230 @@
+"""Looking into the records of binary workbooks for error cells, which their reader returns as blank cells.
+
+What belongs here: the records of .xls (BIFF8 in an OLE container) and .xlsb (BIFF12) that say: an error, a hidden
+row. What does not: values (the reader has them), and other formats (``cell_marks``).
+
+A file whose records cannot be followed is not refused here: the reader decides whether it is damaged, and a note
+says that error cells could not be told.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from datetime import date
+
+from syncstock_dagster.workbooks.archives import Archive
+from syncstock_dagster.workbooks.cell_marks import Mark, Marks, SheetMarks
+from syncstock_dagster.workbooks.sheets import Cell
+
+_ERRORS = {
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
+    0x2B: "#GETTING_DATA",
+}
+_NOT_TOLD = "In this file error cells cannot be told from blank ones; save it as .xlsx if it has formulas."
+
+# Records of .xls.
+_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FORMULA, _BOOLERR, _ROW = (
+    0x0809, 0x000A, 0x0085, 0x0022, 0x0006, 0x0205, 0x0208,
+)  # fmt: skip
+# Records of .xlsb.
+_XLSB_ROW, _XLSB_ERROR, _XLSB_FORMULA_ERROR, _XLSB_SHEET = 0, 3, 11, 156
+_END_OF_CHAIN = 0xFFFFFFFA
+
+
+def look_into_xls(content: bytes) -> Marks:
+    """The error cells and hidden rows of an .xls workbook."""
+    try:
+        stream = _workbook_stream(content)
+        return _marks_of_stream(stream)
+    except (struct.error, IndexError, ValueError, RecursionError):
+        return Marks(notes=[_NOT_TOLD])
+
+
+def look_into_xlsb(archive: Archive) -> Marks:
+    """The error cells of an .xlsb workbook."""
+    marks = Marks()
+    try:
+        for name, part in _xlsb_sheets(archive):
+            marks.sheets[name] = _marks_of_xlsb(archive.read(part))
+    except (struct.error, IndexError, ValueError):
+        return Marks(notes=[_NOT_TOLD])
+    return marks
+
+
+# --- the OLE container
+
+
+def has_stream(content: bytes, name: str) -> bool:
+    """Whether the directory of an OLE container names a stream."""
+    return name.encode("utf-16-le") in content
+
+
+def _workbook_stream(content: bytes) -> bytes:
+    """The stream of the workbook's records."""
+    shift, mini_shift = struct.unpack_from("<HH", content, 30)
+    size = 1 << shift
+    if shift not in (9, 12) or mini_shift != 6:
+        raise ValueError("no ordinary container")
+    (directory,) = struct.unpack_from("<I", content, 48)
+    (first_mini, _, first_difat, difat_count) = struct.unpack_from("<IIII", content, 60)
+    sectors = list(struct.unpack_from("<109I", content, 76))
+    while difat_count and first_difat < _END_OF_CHAIN and len(sectors) < 100_000:
+        start = (first_difat + 1) * size
+        part = struct.unpack_from(f"<{size // 4}I", content, start)
+        sectors += part[:-1]
+        first_difat = part[-1]
+        difat_count -= 1
+    table: list[int] = []
+    for sector in sectors:
+        if sector < _END_OF_CHAIN:
+            table += struct.unpack_from(f"<{size // 4}I", content, (sector + 1) * size)
+
+    def chain(first: int, links: list[int]) -> Iterator[int]:
+        seen = 0
+        while first < _END_OF_CHAIN:
+            yield first
+            first = links[first]
+            seen += 1
+            if seen > len(links):
+                raise ValueError("a chain without an end")
+
+    def stream(first: int) -> bytes:
+        return b"".join(content[(sector + 1) * size : (sector + 2) * size] for sector in chain(first, table))
+
+    entries = stream(directory)
+    root: tuple[int, int] | None = None
+    found: tuple[int, int] | None = None
+    for offset in range(0, len(entries) - 127, 128):
+        length, kind = struct.unpack_from("<HB", entries, offset + 64)
+        name = entries[offset : offset + max(length - 2, 0)].decode("utf-16-le", "replace")
+        place = struct.unpack_from("<II", entries, offset + 116)
+        if kind == 5:
+            root = place
+        elif kind == 2 and name in ("Workbook", "Book") and (found is None or name == "Workbook"):
+            found = place
+    if found is None:
+        raise ValueError("no workbook in it")
+    first, length = found
+    if length >= 4096 or root is None:
+        return stream(first)[:length]
+    minis: list[int] = []
+    for sector in chain(first_mini, table):
+        minis += struct.unpack_from(f"<{size // 4}I", content, (sector + 1) * size)
+    small = stream(root[0])
+    return b"".join(small[sector * 64 : sector * 64 + 64] for sector in chain(first, minis))[:length]
+
+
+# --- xls
+
+
+def _marks_of_stream(stream: bytes) -> Marks:
+    marks = Marks(serial_epoch=date(1899, 12, 30))
+    names: dict[int, str] = {}
+    sheet: SheetMarks | None = None
+    position, depth = 0, 0
+    if struct.unpack_from("<H", stream, 4)[0] != 0x0600:
+        return Marks(notes=[_NOT_TOLD])  # Excel 5 or 95, with other records
+    while position + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, position)
+        body = position + 4
+        if kind == _BOF:
+            depth += 1
+            if depth == 1 and position in names:
+                sheet = marks.sheets.setdefault(names[position], SheetMarks())
+        elif kind == _EOF:
+            depth -= 1
+            if depth == 0:
+                sheet = None
+        elif kind == _BOUNDSHEET:
+            place, _, count, is_wide = struct.unpack_from("<IHBB", stream, body)
+            raw = stream[body + 8 : body + 8 + (2 * count if is_wide & 1 else count)]
+            names[place] = raw.decode("utf-16-le" if is_wide & 1 else "latin-1")
+        elif kind == _DATEMODE and struct.unpack_from("<H", stream, body)[0]:
+            marks.serial_epoch = date(1904, 1, 1)
+        elif sheet is not None and depth == 1:
+            _look_at_record(stream, kind, body, sheet)
+        position = body + length
+    return marks
+
+
+def _look_at_record(stream: bytes, kind: int, body: int, sheet: SheetMarks) -> None:
+    if kind == _BOOLERR:
+        row, column, _, value, is_error = struct.unpack_from("<HHHBB", stream, body)
+        if is_error:
+            sheet.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(value, "#N/A"))
+    elif kind == _FORMULA:
+        row, column = struct.unpack_from("<HH", stream, body)
+        result = stream[body + 6 : body + 14]
+        if result[6:8] == b"\xff\xff" and result[0] == 2:
+            sheet.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(result[2], "#N/A"))
+    elif kind == _ROW:
+        (row,) = struct.unpack_from("<H", stream, body)
+        (options,) = struct.unpack_from("<H", stream, body + 12)
+        if options & 0x20:
+            sheet.hidden_rows.add(row + 1)
+
+
+# --- xlsb
+
+
+def _xlsb_sheets(archive: Archive) -> Iterator[tuple[str, str]]:
+    targets = {
+        relation.get("Id"): relation.get("Target", "")
+        for relation in archive.xml("xl/_rels/workbook.bin.rels")
+    }
+    for kind, body in _xlsb_records(archive.read("xl/workbook.bin")):
+        if kind != _XLSB_SHEET:
+            continue
+        identifier, after = _xlsb_text(body, 8)
+        name, _ = _xlsb_text(body, after)
+        target = targets.get(identifier, "")
+        part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+        if part in archive.parts:
+            yield name, part
+
+
+def _xlsb_text(body: bytes, offset: int) -> tuple[str, int]:
+    (count,) = struct.unpack_from("<I", body, offset)
+    end = offset + 4 + 2 * count
+    return body[offset + 4 : end].decode("utf-16-le"), end
+
+
+def _xlsb_records(content: bytes) -> Iterator[tuple[int, bytes]]:
+    position, end = 0, len(content)
+    while position < end:
+        kind = content[position]
+        position += 1
+        if kind & 0x80:
+            kind = (kind & 0x7F) | (content[position] & 0x7F) << 7
+            position += 1
+        length = shift = 0
+        while True:
+            byte = content[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80 or shift > 21:
+                break
+        yield kind, content[position : position + length]
+        position += length
+
+
+def _marks_of_xlsb(content: bytes) -> SheetMarks:
+    found = SheetMarks()
+    row = 0
+    for kind, body in _xlsb_records(content):
+        if kind == _XLSB_ROW:
+            (row,) = struct.unpack_from("<I", body)
+            if len(body) > 11 and body[11] & 0x10:
+                found.hidden_rows.add(row + 1)
+        elif kind in (_XLSB_ERROR, _XLSB_FORMULA_ERROR):
+            (column,) = struct.unpack_from("<I", body)
+            found.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(body[8], "#N/A"))
+    return found

@@ -1,0 +1,259 @@
+"""What each line of a count sheet is: an article, a continuation of the one above, a sum, a heading, or a remark.
+
+What belongs here: telling them apart, before any value is understood. What does not: values, times and places
+(``count_sheets``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+
+from syncstock_dagster.workbooks import values
+from syncstock_dagster.workbooks.catalogue import Known
+from syncstock_dagster.workbooks.count_times import labels
+from syncstock_dagster.workbooks.headers import Words, normalised
+from syncstock_dagster.workbooks.local_forms import numeral
+from syncstock_dagster.workbooks.sheets import Cell, LeftOut, Mask, Sheet
+
+#: What of a line makes it a part of the article above it.
+_PARTS = ("lot", "room", "expiry", "location")
+
+
+@dataclass(slots=True)
+class Lines:
+    """The lines of one sheet."""
+
+    #: The sheet, with the article of each continuation filled in.
+    sheet: Sheet
+    #: Lines that can be counts.
+    active: Mask
+    left_out: list[LeftOut] = field(default_factory=list)
+    #: Sums that are not the sum of what was read above them.
+    wrong_sums: list[str] = field(default_factory=list)
+    #: Meaning -> (index of the line, text) of labels between the lines, such as "Room: Cellar".
+    sections: Mapping[str, list[tuple[int, str]]] = field(default_factory=dict)
+    not_counted: int = 0
+    continued: int = 0
+
+
+def classify(sheet: Sheet, words: Words, known: Known, *, read_hidden: bool) -> Lines:
+    """Tell the lines of a sheet apart."""
+    lines = Lines(sheet, np.ones(len(sheet), dtype=np.bool_))
+    if not read_hidden:
+        _leave_out_hidden(lines)
+    no_code, no_quantity = _blank(sheet, "sku") & _blank(sheet, "inventory_id"), _blank(sheet, "quantity")
+    totals = _totals(sheet, words, known, no_code) & lines.active
+    lines.active &= ~totals
+    _find_sections(lines, words, no_quantity)
+    _note_uncounted(lines, no_code, no_quantity)
+    lines.active &= ~no_quantity
+    _check_sums(lines, totals, no_code)
+    _leave_out(lines, totals, "a sum of the lines above")
+    _continue(lines, no_code)
+    _find_unnamed_sums(lines, no_code)
+    return lines
+
+
+def _blank(sheet: Sheet, name: str) -> Mask:
+    if name not in sheet.fields:
+        return np.ones(len(sheet), dtype=np.bool_)
+    column = values.Distinct.of(sheet.columns[sheet.fields[name]])
+    blank = column.rows(column.blank)
+    kinds = sheet.kinds[sheet.fields[name]]
+    return blank if kinds is None else blank & ~np.isin(kinds, (Cell.ERROR, Cell.FORMULA))
+
+
+def _leave_out(lines: Lines, mask: Mask, why: str) -> None:
+    if mask.any():
+        lines.left_out.append(LeftOut(lines.sheet.name, lines.sheet.rows[mask].tolist(), why))
+
+
+def _leave_out_hidden(lines: Lines) -> None:
+    if not lines.sheet.hidden_rows:
+        return
+    hidden = np.isin(lines.sheet.rows, list(lines.sheet.hidden_rows))
+    lines.active &= ~hidden
+    _leave_out(lines, hidden, "the row is hidden")
+
+
+# --- sums
+
+
+def _totals(sheet: Sheet, words: Words, known: Known, no_code: Mask) -> Mask:
+    """Lines that begin with a word for a sum."""
+    found = np.zeros(len(sheet), dtype=np.bool_)
+    if "sku" in sheet.fields:
+        codes = values.Distinct.of(sheet.columns[sheet.fields["sku"]])
+        # Only a short text without digits at its beginning can be such a word; most codes are never looked at.
+        candidates = values.matches(codes.texts, r"^[^0-9]{2}.{0,38}$") & values.matches(codes.texts, r"^[^0-9]*$|[ :]")
+        if candidates.any():
+            texts = codes.texts.to_pylist()
+            is_total = np.array(
+                [bool(may) and is_sum(text, words) for may, text in zip(candidates, texts, strict=True)],
+                dtype=np.bool_,
+            )
+            if is_total.any() and known.is_there:
+                named = [text for text, total in zip(texts, is_total, strict=True) if total]
+                articles = {word for word, codes_ in known.codes(named).items() if word in codes_}
+                is_total &= np.array([text not in articles for text in texts], dtype=np.bool_)
+            found |= codes.rows(is_total)
+    for index in np.flatnonzero(no_code):
+        texts = [column[int(index)].as_py() for column in sheet.columns]
+        first = next((text for text in texts if text.strip()), "")
+        found[index] = any(is_sum(text, words) for text in texts if text.strip() and text.strip() == first.strip()) or any(
+            normalised(text) in words.totals for text in texts if 0 < len(text) <= 40
+        )
+    return found
+
+
+def is_sum(text: str, words: Words) -> bool:
+    """Whether a text announces a sum: "Total", "Subtotal Cellar", "Summe:"."""
+    plain = normalised(text) if 0 < len(text) <= 60 else ""
+    if not plain:
+        return False
+    if plain in words.totals:
+        return True
+    first, _, rest = plain.partition(" ")
+    two = " ".join(plain.split()[:2])
+    return bool(rest) and (two in words.totals or (first in words.totals and first not in _ALSO_ADJECTIVES))
+
+
+#: "Total" and "sum" may begin the name of an article; behind them must stand nothing, or what is summed.
+_ALSO_ADJECTIVES = frozenset({"report", "plan", "som", "general"})
+
+
+def _check_sums(lines: Lines, totals: Mask, no_code: Mask) -> None:
+    """A sum that is not one of the lines above says that something was read wrongly."""
+    if not totals.any():
+        return
+    numbers = _numbers(lines.sheet)
+    running = since = Decimal(0)
+    for index in range(len(lines.sheet)):
+        number = numbers[index]
+        if totals[index]:
+            if number is not None and number not in (running, since):
+                row = int(lines.sheet.rows[index])
+                lines.wrong_sums.append(
+                    f"row {row} says {number}, the lines above sum to {since}"
+                    + (f" ({running} in all)" if running != since else "")
+                )
+            since = Decimal(0)
+        elif lines.active[index] and number is not None:
+            running += number
+            since += number
+
+
+def _numbers(sheet: Sheet) -> list[Decimal | None]:
+    texts = values.Distinct.of(sheet.columns[sheet.fields["quantity"]])
+    found: list[Decimal | None] = []
+    for text in texts.texts.to_pylist():
+        read = numeral(text) if len(text) < 40 else None
+        found.append(Decimal(read.plain) if read is not None and read.plain is not None else None)
+    return [found[code] for code in texts.codes]
+
+
+def _find_unnamed_sums(lines: Lines, no_code: Mask) -> None:
+    """A quantity without any code that is the sum of at least two lines above it."""
+    candidates = lines.active & no_code
+    if not candidates.any():
+        return
+    numbers = _numbers(lines.sheet)
+    sums = np.zeros(len(lines.sheet), dtype=np.bool_)
+    running = since = Decimal(0)
+    count = 0
+    for index in range(len(lines.sheet)):
+        number = numbers[index]
+        if candidates[index]:
+            if count > 1 and number is not None and number in (running, since) and _says_nothing_else(lines.sheet, index):
+                sums[index] = True
+                since, count = Decimal(0), 0
+        elif lines.active[index] and number is not None:
+            running += number
+            since += number
+            count += 1
+    lines.active &= ~sums
+    _leave_out(lines, sums, "the sum of the lines above, without a word")
+
+
+def _says_nothing_else(sheet: Sheet, index: int) -> bool:
+    """Whether the line has numbers only."""
+    texts = [column[index].as_py().strip() for column in sheet.columns]
+    return all(numeral(text) is not None for text in texts if text)
+
+
+# --- continuations and sections
+
+
+def _continue(lines: Lines, no_code: Mask) -> None:
+    """Fill in the article of lines that go on with the one above: merged cells, or a further lot or place."""
+    sheet = lines.sheet
+    if "sku" not in sheet.fields:
+        return
+    place = sheet.fields["sku"]
+    goes_on = np.zeros(len(sheet), dtype=np.bool_)
+    for span in sheet.merged:
+        if span.first_column <= place <= span.last_column and span.last_row > span.first_row:
+            goes_on |= (sheet.rows > span.first_row) & (sheet.rows <= span.last_row)
+    has_part = np.zeros(len(sheet), dtype=np.bool_)
+    for name in _PARTS:
+        if name in sheet.fields:
+            has_part |= ~_blank(sheet, name)
+    same_name = _name_goes_on(sheet)
+    wanted = no_code & lines.active & (goes_on | (has_part & same_name))
+    if not wanted.any():
+        return
+    texts = sheet.columns[place].to_pylist()
+    kinds = sheet.kinds[place]
+    kinds = None if kinds is None else kinds.copy()
+    above: int | None = None
+    for index in range(len(sheet)):
+        if texts[index].strip():
+            above = index
+        elif wanted[index] and above is not None:
+            texts[index] = texts[above]
+            if kinds is not None:
+                kinds[index] = kinds[above]
+            no_code[index] = False
+            lines.continued += 1
+    columns, all_kinds = list(sheet.columns), list(sheet.kinds)
+    columns[place], all_kinds[place] = pa.array(texts, pa.string()), kinds
+    lines.sheet = replace(sheet, columns=columns, kinds=all_kinds)
+
+
+def _name_goes_on(sheet: Sheet) -> Mask:
+    """Lines that name no other article than the one above."""
+    if "name" not in sheet.fields:
+        return np.ones(len(sheet), dtype=np.bool_)
+    texts = [text.strip() for text in sheet.columns[sheet.fields["name"]].to_pylist()]
+    goes_on = np.ones(len(sheet), dtype=np.bool_)
+    above = ""
+    for index, text in enumerate(texts):
+        goes_on[index] = not text or text == above
+        above = text or above
+    return goes_on
+
+
+def _find_sections(lines: Lines, words: Words, no_quantity: Mask) -> None:
+    """Labels between the lines, which hold for those below them."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for index in np.flatnonzero(no_quantity & lines.active):
+        cells = [column[int(index)].as_py() for column in lines.sheet.columns]
+        if sum(bool(cell.strip()) for cell in cells) > 2:
+            continue
+        for meaning, (_, text) in labels([cells], words).items():
+            if meaning in ("room", "location"):
+                found.setdefault(meaning, []).append((int(index), text))
+                lines.active[index] = False
+    lines.sections = found
+
+
+def _note_uncounted(lines: Lines, no_code: Mask, no_quantity: Mask) -> None:
+    uncounted = lines.active & no_quantity & ~no_code
+    lines.not_counted = int(uncounted.sum())
+    _leave_out(lines, uncounted, "no quantity: not counted, which is not zero")
+    _leave_out(lines, lines.active & no_quantity & no_code, "neither a code nor a quantity")
