@@ -65,6 +65,11 @@ class SyncStockDB:
                 (DEFAULT_LOCATION, settings.timezone, DEFAULT_LOCATION),
             )
 
+    @property
+    def default_location(self) -> str:
+        """The location of evidence that names none."""
+        return DEFAULT_LOCATION
+
     def __repr__(self) -> str:
         return "SyncStockDB()"  # the URL may hold a password
 

@@ -16,6 +16,8 @@ from syncstock_dagster.cli.errors import FAILED, NEEDS_PERSON
 from syncstock_dagster.cli.session import find_article, instant, instant_or_day, open_db, read_settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from syncstock_dagster.database import SyncStockDB
     from syncstock_dagster.settings import Settings
     from syncstock_dagster.sources import DropFile
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from syncstock_dagster.sources.readers import ReaderReport
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.results import SyncResult
+    from syncstock_dagster.workbooks.opening import FileSettings
 
 app = typer.Typer()
 
@@ -69,8 +72,8 @@ def load(
         str | None, typer.Option("--delimiter", help="Between the columns of text files.")
     ] = None,
     decimal_mark: Annotated[
-        Literal[".", ","], typer.Option("--decimal-mark", help="In the quantities of text files.")
-    ] = ".",
+        Literal[".", ","] | None, typer.Option("--decimal-mark", help="In the quantities of text files.")
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -78,7 +81,7 @@ def load(
 
     A file that is rejected is listed with everything that is wrong with it; correct it and load it again.
     """
-    from syncstock_dagster.sources.intake import find_files, post, receive, rehearse, waiting_of
+    from syncstock_dagster.sources.intake import find_files
     from syncstock_dagster.workbooks.opening import FileSettings
 
     received_at = instant("--recorded-at", recorded_at)
@@ -90,24 +93,41 @@ def load(
         location=location,
     )
     files = find_files(paths, kind=kind, source=source)
-    db = open_db()
+    take_in(
+        open_db(), files, settings, again=again, recorded_at=received_at, dry_run=dry_run, as_json=as_json
+    )
+
+
+def take_in(
+    db: SyncStockDB,
+    files: list[DropFile],
+    settings: FileSettings,
+    *,
+    again: bool,
+    recorded_at: datetime | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Receive and post files, or rehearse it, and leave with the exit code that says how it went."""
+    from syncstock_dagster.sources.intake import post, receive, rehearse, waiting_of
+
     done = _Done(is_dry_run=dry_run)
     if dry_run:
         with output.progress("Rehearsing", len(files)) as step:
             told = done.telling(step)
             for receipt, result in rehearse(
-                db, files, settings=settings, again=again, recorded_at=received_at, told=told
+                db, files, settings=settings, again=again, recorded_at=recorded_at, told=told
             ):
                 done.add_rehearsed(receipt, result)
     else:
         with output.progress("Reading", len(files)) as step:
             done.receipts = receive(
-                db, files, settings=settings, again=again, recorded_at=received_at, told=done.telling(step)
+                db, files, settings=settings, again=again, recorded_at=recorded_at, told=done.telling(step)
             )
         waiting = waiting_of(done.receipts)
         with output.progress("Posting", len(waiting)) as step:
             done.results, done.failures = post(
-                db, waiting, recorded_at=received_at, told=lambda _, told: step(_name_of(told))
+                db, waiting, recorded_at=recorded_at, told=lambda _, told: step(_name_of(told))
             )
     done.end(as_json)
 

@@ -1,4 +1,4 @@
-"""Questions about stock: ``stock``, ``ledger``, ``explain``, ``counts``.
+"""Questions about stock: ``stock``, ``ledger``, ``explain``, and the list of ``counts``.
 
 Define a command here when it only reads what follows from the evidence. Keep out the record of what was done
 (``record``).
@@ -126,7 +126,6 @@ def explain(
         tell(explanation)
 
 
-@app.command()
 def counts(
     sku: MaybeSku = None,
     held: Annotated[bool, typer.Option("--held", help="Only those that wait for approve or reject.")] = False,

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from syncstock_dagster.settings import get_settings
 from syncstock_dagster.sources.movement_files import read_movements
 from syncstock_dagster.sources.product_files import read_products
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PRODUCT_SCHEMA, Evidence, RowError
 from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
-from syncstock_dagster.settings import get_settings
 from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, Known
 from syncstock_dagster.workbooks.count_sheets import Rules, read_counts
 from syncstock_dagster.workbooks.headers import Family, words
+from syncstock_dagster.workbooks.not_listed import not_listed
 from syncstock_dagster.workbooks.opening import FileSettings, Wording
 from syncstock_dagster.workbooks.preview import Preview
 from syncstock_dagster.workbooks.reader_process import read_book
@@ -82,6 +83,8 @@ class ParsedFile:
     preview: Preview | None = None
     #: What the document says of itself: when it was saved, by whom, which sheet of ours it is.
     properties: Mapping[str, str] = field(default_factory=dict)
+    #: A person says that of several versions of the document this one holds.
+    is_newest: bool = False
 
 
 @dataclass(slots=True)
@@ -134,7 +137,13 @@ def parse_file(
     understood = _understand(opened, name, kind, source, settings, policy, known, problems)
     _apply_rules(policy.validation_rules, understood, name, problems)
     _ask_person(understood, policy, settings, problems)
-    return _decided(content, name, kind, source, policy, modified_at, opened, understood, problems)
+    parsed = _decided(content, name, kind, source, policy, modified_at, opened, understood, problems)
+    parsed = replace(parsed, is_newest=settings.newest)
+    if kind == "counts" and policy.not_listed == "critical" and not parsed.rejected:
+        missing = not_listed(parsed.evidence.counts, name, known)
+        errors = parsed.errors + missing
+        return replace(parsed, errors=errors, evidence=replace(parsed.evidence, errors=errors))
+    return parsed
 
 
 def _open(
@@ -143,9 +152,7 @@ def _open(
     family = _FAMILY[kind]
     words_file = get_settings().words_file
     mapping = settings.mapping.columns if settings.mapping is not None else {}
-    wording = Wording(
-        family, tuple(mapping.values()), settings.encoding, settings.delimiter, words_file
-    )
+    wording = Wording(family, tuple(mapping.values()), settings.encoding, settings.delimiter, words_file)
     try:
         book = read_book(content, wording)
     except UnreadableFileError as error:
@@ -166,9 +173,7 @@ def _open(
         if unread:
             place = f" of sheet {sheet.name!r}" if sheet.name else ""
             problems.notes.append(f"Columns{place} that are not read: {visible(', '.join(unread))}.")
-    if mapping and any(
-        not set(mapping) <= set(sheet.fields) for sheet in opened.sheets
-    ):
+    if mapping and any(not set(mapping) <= set(sheet.fields) for sheet in opened.sheets):
         problems.notes.append("The confirmed mapping does not fit this file; its header was recognised anew.")
     return opened
 
@@ -187,9 +192,7 @@ def _understand(
         rules = Rules(read_hidden=policy.hidden == "read", blank_is_error=policy.blank == "error")
         vocabulary = words(get_settings().words_file)
         counted = read_counts(opened, name, source, settings, problems, vocabulary, known, rules)
-        return _Understood(
-            counted.counts, counted.lines, counted.bad_lines, counted.outside, counted.preview
-        )
+        return _Understood(counted.counts, counted.lines, counted.bad_lines, counted.outside, counted.preview)
     if kind == "products":
         listed = read_products(opened, settings, problems)
         return _Understood(listed.products, listed.lines, listed.bad_lines)

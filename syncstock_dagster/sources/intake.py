@@ -28,6 +28,8 @@ from syncstock_dagster.stock.evidence import BadInput, RowError
 from syncstock_dagster.stock.policy import ConfigError, Kind
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.connection import connect
+from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, known_to
+from syncstock_dagster.workbooks.mappings import find_mapping
 from syncstock_dagster.workbooks.opening import FileSettings
 
 if TYPE_CHECKING:
@@ -152,6 +154,7 @@ def receive(
                 parsed = _parse(db, file, content, settings)
                 notes = parsed.notes
                 receipt = db.receive(parsed, again=again, recorded_at=recorded_at, who=who)
+                notes += receipt.notes
         except STOPS_EVERYTHING:
             raise
         except Exception as error:
@@ -329,6 +332,12 @@ def _modified(seconds: float | None) -> datetime | None:
 
 
 def _parse(db: SyncStockDB, file: DropFile, content: bytes, settings: FileSettings | None) -> ParsedFile:
+    settings = settings or FileSettings()
+    known = NOTHING_KNOWN
+    if file.kind == "counts":
+        known = known_to(db.url, db.default_location)
+        if settings.mapping is None:
+            settings = replace(settings, mapping=find_mapping(db.url, file.source, file.name))
     return parse_file(
         content,
         file.name,
@@ -337,7 +346,13 @@ def _parse(db: SyncStockDB, file: DropFile, content: bytes, settings: FileSettin
         db.policies.for_source(file.source, file.kind),
         modified_at=file.modified_at,
         settings=settings,
+        known=known,
     )
+
+
+def preview_file(db: SyncStockDB, file: DropFile, settings: FileSettings | None = None) -> ParsedFile:
+    """What would be understood of a file; nothing is taken in."""
+    return _parse(db, file, file.read(), settings)
 
 
 def _failed(file: DropFile, error: Exception) -> Receipt:

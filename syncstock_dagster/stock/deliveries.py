@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Receipt:
     counts: int = 0
     products: int = 0
     errors: tuple[RowError, ...] = ()
+    #: What a person should know that is not wrong: how it differs from the version before.
+    notes: tuple[str, ...] = ()
 
 
 def receive_file(
@@ -71,15 +73,24 @@ def receive(
     who: str | None = None,
 ) -> Receipt:
     """``receive_file`` in the caller's transaction."""
+    from syncstock_dagster.workbooks import versions
+
     scope = f"{parsed.kind}/{parsed.source}"
+    identities = [
+        f"bytes:{scope}:{parsed.identity_sha256.hex()}",
+        f"content:{scope}:{parsed.canonical_sha256.hex()}",
+    ]
+    version: versions.Version | None = None
+    notes: tuple[str, ...] = ()
+    if again or find_known(connection, identities) is None:
+        parsed, version, notes = versions.judged(
+            connection, replace(parsed, is_newest=parsed.is_newest or again)
+        )
     product_rows = 0 if parsed.products is None else len(parsed.products)
     evidence = parsed.evidence
     delivery_id, known = claim(
         connection,
-        [
-            f"bytes:{scope}:{parsed.identity_sha256.hex()}",
-            f"content:{scope}:{parsed.canonical_sha256.hex()}",
-        ],
+        identities,
         again,
         name=parsed.name,
         kind=parsed.kind,
@@ -112,6 +123,8 @@ def receive(
         ),
     )
     _store_days(connection, delivery_id, evidence, default_location)
+    if version is not None:
+        versions.record(connection, delivery_id, version)
     return Receipt(
         delivery_id,
         "received",
@@ -120,6 +133,7 @@ def receive(
         len(evidence.counts),
         product_rows,
         parsed.errors,
+        notes,
     )
 
 

@@ -162,9 +162,7 @@ def _refuse_names(entries: list[zipfile.ZipInfo]) -> None:
             )
 
 
-def _kind(
-    file: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]
-) -> Literal["xlsx", "xlsb", "ods"]:
+def _kind(file: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]) -> Literal["xlsx", "xlsb", "ods"]:
     if "xl/workbook.xml" in parts:
         return "xlsx"
     if "xl/workbook.bin" in parts:

@@ -70,9 +70,7 @@ def answered(parts: list[memoryview]) -> Book:
     about = json.loads(bytes(parts[0]))
     if "found" in about:
         raise UnreadableFileError(about["found"], about["expected"], about["remedy"])
-    grids = [
-        _grid(said, cells) for said, cells in zip(about["grids"], parts[1:], strict=True)
-    ]
+    grids = [_grid(said, cells) for said, cells in zip(about["grids"], parts[1:], strict=True)]
     return Book(
         grids=grids,
         reader=about["reader"],

@@ -1,7 +1,7 @@
 """What the catalogue knows that a count sheet is understood by: codes, names, locations, and how much a pack holds.
 
-What belongs here: the questions that reading a sheet asks, and their answer from the database. What does not: changing the
-catalogue, and which article evidence is posted to (posting decides that again, by its own rules).
+What belongs here: the questions that reading a sheet asks, and their answer from the database. What does not:
+changing the catalogue, and which article evidence is posted to (posting decides that again, by its own rules).
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Known:
     #: A name -> the codes of the articles of that name.
     named: Callable[[Sequence[str]], Mapping[str, Sequence[str]]] = _no_codes
     packs: Callable[[Iterable[tuple[str, str]]], Packs] = _no_packs
+    #: Location, code and stock of all that is stocked at some locations.
+    stocked: Callable[[Sequence[str]], Sequence[tuple[str, str, Decimal]]] = lambda _: ()
+    #: The location of counts that name none.
+    default_location: str = ""
 
     def location(self, text: str) -> str | None:
         """The one location that a text means: its code, else its code or name but for case and blanks."""
@@ -54,7 +58,9 @@ class Known:
 NOTHING_KNOWN = Known()
 
 
-def known_to(url: str, packs: Callable[[Iterable[tuple[str, str]]], Packs] = _no_packs) -> Known:
+def known_to(
+    url: str, default_location: str, packs: Callable[[Iterable[tuple[str, str]]], Packs] = _no_packs
+) -> Known:
     """The catalogue in the database; ``packs`` answers for units of packs."""
 
     def ask(name: str) -> Callable[[Sequence[str]], Mapping[str, Sequence[str]]]:
@@ -68,6 +74,19 @@ def known_to(url: str, packs: Callable[[Iterable[tuple[str, str]]], Packs] = _no
 
         return answer
 
+    def stocked(codes: Sequence[str]) -> Sequence[tuple[str, str, Decimal]]:
+        with connect(url) as connection:
+            rows = connection.execute(statement("workbooks/stocked"), {"locations": list(codes)})
+            return [(code, sku, on_hand) for code, sku, _, on_hand in rows]
+
     with connect(url) as connection:
         locations = dict(connection.execute("select code, name from locations").fetchall())
-    return Known(True, locations, ask("workbooks/find_codes"), ask("workbooks/find_names"), packs)
+    return Known(
+        True,
+        locations,
+        ask("workbooks/find_codes"),
+        ask("workbooks/find_names"),
+        packs,
+        stocked,
+        default_location,
+    )

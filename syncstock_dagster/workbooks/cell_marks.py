@@ -377,9 +377,7 @@ def _look_into_line(line: ElementTree.Element, row: int, found: SheetMarks) -> i
                 found.cells[row, index] = Mark(Cell.ERROR, shown or "#N/A")
         elif cell.get(f"{_TABLE}formula") and not cell.get(f"{_OFFICE}value-type"):
             found.cells[row, column] = _HOLLOW
-        spans = [
-            int(cell.get(f"{_TABLE}number-{what}-spanned", "1") or 1) for what in ("rows", "columns")
-        ]
+        spans = [int(cell.get(f"{_TABLE}number-{what}-spanned", "1") or 1) for what in ("rows", "columns")]
         if max(spans) > 1:
             found.merged.append(Span(row + 1, column, row + spans[0], column + spans[1] - 1))
         column += repeated

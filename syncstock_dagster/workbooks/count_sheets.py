@@ -1,8 +1,8 @@
 """Count sheets: from opened sheets to count evidence.
 
-What belongs here: when and where the lines of a sheet were counted, rooms, lots and sessions, articles that are listed
-twice, and how sure all that is. What does not: opening files, finding tables, telling lines apart (``lines``), gates, and
-what a count does to stock.
+What belongs here: when and where the lines of a sheet were counted, rooms, lots and sessions, articles that are
+listed twice, and how sure all that is. What does not: opening files, finding tables, telling lines apart
+(``lines``), gates, and what a count does to stock.
 
 A blank quantity means that the article was not counted; an error, a word or a date in its place is an error.
 Neither is ever zero. Lots of one article in one room are summed here; rooms are summed by the engine.
@@ -222,7 +222,9 @@ class _SheetReading:
             sheet=self.sheet.name,
             header_rows=list(self.sheet.header_rows),
             columns=[
-                ColumnShown(name, self.sheet.headers[place], letters(place), self.sheet.certainty.get(name, 1.0))
+                ColumnShown(
+                    name, self.sheet.headers[place], letters(place), self.sheet.certainty.get(name, 1.0)
+                )
                 for name, place in sorted(self.sheet.fields.items(), key=lambda pair: pair[1])
             ],
             location=self.room if self.is_location else location,
@@ -233,7 +235,11 @@ class _SheetReading:
             counted=len(counts),
             bad=self.bad_lines,
             examples=[
-                {"sku": row["sku"] or str(row["inventory_id"]), "room": row["room"], "quantity": row["quantity"]}
+                {
+                    "sku": row["sku"] or str(row["inventory_id"]),
+                    "room": row["room"],
+                    "quantity": row["quantity"],
+                }
                 for row in rows
             ],
         )
@@ -255,7 +261,9 @@ class _SheetReading:
         if found.continued:
             problems.notes.append(f"{lines} that go on with the article above: {found.continued}.")
         for sentence in found.wrong_sums[:5]:
-            problems.notes.append(f"A sum does not agree{f' in sheet {sheet.name!r}' if sheet.name else ''}: {sentence}.")
+            problems.notes.append(
+                f"A sum does not agree{f' in sheet {sheet.name!r}' if sheet.name else ''}: {sentence}."
+            )
         if found.wrong_sums:
             self.context.preview.doubt(f"a sum does not agree: {found.wrong_sums[0]}", 0.75)
 
@@ -283,11 +291,17 @@ class _SheetReading:
         found = self.context.known.named(asked) if asked else {}
         only = {text: codes[0] for text, codes in found.items() if len(codes) == 1}
         if only and len(only) == len(asked):
-            self.context.preview.doubt("articles are named, not coded; the catalogue knows each name once", 0.9)
+            self.context.preview.doubt(
+                "articles are named, not coded; the catalogue knows each name once", 0.9
+            )
         else:
             self.context.preview.doubt(
                 "there is no column of codes, only of names"
-                + (f"; the catalogue knows {len(only)} of {len(asked)}" if self.context.known.is_there else ""),
+                + (
+                    f"; the catalogue knows {len(only)} of {len(asked)}"
+                    if self.context.known.is_there
+                    else ""
+                ),
                 NAME_AS_CODE,
             )
         return pa.array([only.get(text, text) if text else text for text in names.to_pylist()], pa.string())
@@ -349,7 +363,9 @@ class _SheetReading:
             return found
         joined = pc.binary_join_element_wise(found.day.cast(pa.string()), clocks, "T")
         local = pc.if_else(pa.array(has_both), joined.cast(pa.timestamp("us")), found.local)
-        return Instants(found.at, local, pc.if_else(pa.array(has_both), pa.scalar(None, pa.date32()), found.day))
+        return Instants(
+            found.at, local, pc.if_else(pa.array(has_both), pa.scalar(None, pa.date32()), found.day)
+        )
 
     def _refuse_without_time(self, missing: Mask) -> None:
         if self.rows.has("counted_at"):
@@ -364,7 +380,9 @@ class _SheetReading:
         if given is not None:
             missing = pc.and_(pc.is_null(began.at), pc.is_null(began.local))
             if isinstance(given, datetime) and given.tzinfo is not None:
-                began = Instants(pc.if_else(missing, pa.scalar(given, began.at.type), began.at), began.local, began.day)
+                began = Instants(
+                    pc.if_else(missing, pa.scalar(given, began.at.type), began.at), began.local, began.day
+                )
             else:
                 began = Instants(
                     began.at, pc.if_else(missing, pa.scalar(given, began.local.type), began.local), began.day
@@ -435,14 +453,18 @@ class _SheetReading:
             if place in used or not header or len(header) > 60 or self.context.settings.mapping is not None:
                 continue
             tokens = normalised(header).split()
-            if any(token in self.context.words.packs for token in tokens) and is_numeric(sheet, place):
-                if not {"per", "price", "cost", "value", "size"} & set(tokens):
-                    preview.doubt(f"column {header!r} looks like a quantity in another unit, and is not read", 0.5)
+            is_pack = any(token in self.context.words.packs for token in tokens)
+            if is_pack and not _NOT_HOW_MANY & set(tokens) and is_numeric(sheet, place):
+                preview.doubt(
+                    f"column {header!r} looks like a quantity in another unit, and is not read", 0.5
+                )
         counted = int(self.rows.active.sum())
         if counted >= _TELLING_LINES and int(self.rows.bad.sum()) > counted / 2:
             preview.doubt("more than half of its lines are not understood", 0.5)
 
 
+#: Beside the word for a pack these say that a column is about packs, and not how many there are.
+_NOT_HOW_MANY = frozenset({"per", "price", "cost", "value", "size"})
 _SHOWN = {"sku": "article's code", "inventory_id": "article's id", "quantity": "counted quantity"}
 
 
@@ -497,7 +519,9 @@ def _name_rooms(readings: list[_SheetReading], problems: Problems, known: Known)
         places = sum(reading.is_location for reading in readings)
         rooms = ", ".join(repr(name) for name in names)
         if not places:
-            problems.notes.append(f"{len(names)} sheets were read as rooms, whose counts are summed: {rooms}.")
+            problems.notes.append(
+                f"{len(names)} sheets were read as rooms, whose counts are summed: {rooms}."
+            )
         elif places == len(readings):
             problems.notes.append(f"{len(names)} sheets were read as locations: {rooms}.")
 

@@ -70,12 +70,14 @@ def labels(above: Sequence[Sequence[str]], words: Words) -> Mapping[str, tuple[i
             within = _LABEL_AND_VALUE.match(cell)
             if within and (meaning := words.labels.get(normalised(within[1]))):
                 found.setdefault(meaning, (number, visible(within[2].strip())))
-            elif len(cell) <= 60 and (meaning := words.labels.get(normalised(cell))) and index + 1 < len(cells):
+            elif (
+                len(cell) <= 60 and (meaning := words.labels.get(normalised(cell))) and index + 1 < len(cells)
+            ):
                 following = cells[index + 1].strip()
-                if words.labels.get(normalised(following)) is None or any(map(str.isdigit, following)):
-                    # "Date" and "from" without a colon are also words of titles and sentences; a time has digits.
-                    if meaning not in _TIMES or any(map(str.isdigit, following)):
-                        found.setdefault(meaning, (number, visible(following)))
+                has_digits = any(map(str.isdigit, following))
+                # "Date" and "from" without a colon are also words of titles and sentences; a time has digits.
+                if has_digits or (meaning not in _TIMES and normalised(following) not in words.labels):
+                    found.setdefault(meaning, (number, visible(following)))
     return found
 
 

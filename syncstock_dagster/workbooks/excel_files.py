@@ -153,7 +153,7 @@ def _grid(meta: Any, sheet: Any, found: SheetMarks, marks: Marks) -> tuple[Grid 
     columns, kinds, canonical = _columns(sheet)
     nothing = pa.repeat(pa.scalar(""), height)
     columns, canonical = [nothing] * left + columns, [nothing] * left + canonical
-    kinds = [None] * left + kinds
+    kinds = [*[None] * left, *kinds]
     _mark(columns, kinds, canonical, found, height)
     numbers = np.arange(1, height + 1, dtype=np.int32)
     keep = ~blank_rows(columns, height)
@@ -194,7 +194,9 @@ def _columns(
     with _told_in_words():
         while chunk := list(islice(rows, _CHUNK_ROWS)):
             parts.append([_column(values) for values in zip(*chunk, strict=True)])
-    columns, kinds, canonical = [], [], []
+    columns: list[pa.Array] = []
+    kinds: list[npt.NDArray[np.uint8] | None] = []
+    canonical: list[pa.Array] = []
     for pieces in zip(*parts, strict=True):
         columns.append(_joined([piece[0] for piece in pieces]))
         canonical.append(_joined([piece[2] for piece in pieces]))
@@ -203,10 +205,7 @@ def _columns(
         else:
             kinds.append(
                 np.concatenate(
-                    [
-                        np.zeros(len(texts), np.uint8) if kind is None else kind
-                        for texts, kind, _ in pieces
-                    ]
+                    [np.zeros(len(texts), np.uint8) if kind is None else kind for texts, kind, _ in pieces]
                 )
             )
     return columns, kinds, canonical
@@ -317,7 +316,9 @@ def _numbers(numbers: npt.NDArray[np.float64]) -> tuple[pa.Array, pa.Array]:
         return whole, whole
     shortest = pa.array(numbers).cast(pa.string())
     # With so few digits the shortest text is exact and what the sheet shows; the others are looked at one by one.
-    is_short = pc.match_substring_regex(shortest, r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$").to_numpy(zero_copy_only=False)
+    is_short = pc.match_substring_regex(shortest, r"^-?[0-9]{1,6}(\.[0-9]{1,6})?$").to_numpy(
+        zero_copy_only=False
+    )
     texts = pc.replace_substring_regex(shortest, r"\.0$", "")
     if is_short.all():
         return texts, texts
@@ -325,7 +326,9 @@ def _numbers(numbers: npt.NDArray[np.float64]) -> tuple[pa.Array, pa.Array]:
     others = numbers[~is_short].tolist()
     return (
         pc.replace_with_mask(texts, rest, pa.array([number_text(value) for value in others], pa.string())),
-        pc.replace_with_mask(texts, rest, pa.array([_fingerprint_text(value) for value in others], pa.string())),
+        pc.replace_with_mask(
+            texts, rest, pa.array([_fingerprint_text(value) for value in others], pa.string())
+        ),
     )
 
 

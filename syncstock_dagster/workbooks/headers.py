@@ -186,7 +186,9 @@ def _claim(vocabulary: Vocabulary, header: str) -> Claim | None:
         claims = {found for part in parts if (found := vocabulary.exact(part))}
         fields = {field for field, _ in claims if field != "other"}
         if len(fields) == 1:
-            return _sure(min((claim for claim in claims if claim[0] in fields), key=lambda c: c[1]), _ONE_OF_SEVERAL)
+            return _sure(
+                min((claim for claim in claims if claim[0] in fields), key=lambda c: c[1]), _ONE_OF_SEVERAL
+            )
     tokens = normalised(header).split()
     if any(token in vocabulary.never for token in tokens):
         return None
@@ -211,7 +213,9 @@ def _contained(vocabulary: Vocabulary, tokens: Sequence[str]) -> Claim | None:
             return None
     text = "".join(tokens)
     if len(tokens) == 1 and _JOINED.search(text):
-        inside = [(len(word), known) for word, known in vocabulary.words.items() if len(word) > 1 and word in text]
+        inside = [
+            (len(word), known) for word, known in vocabulary.words.items() if len(word) > 1 and word in text
+        ]
         longest = {known for size, known in inside if size == max(size for size, _ in inside)}
         if len({field for field, _ in longest}) == 1:
             return _sure(min(longest, key=lambda known: known[1]), _CONTAINED)

@@ -90,7 +90,9 @@ def _totals(sheet: Sheet, words: Words, known: Known, no_code: Mask) -> Mask:
     if "sku" in sheet.fields:
         codes = values.Distinct.of(sheet.columns[sheet.fields["sku"]])
         # Only a short text without digits at its beginning can be such a word; most codes are never looked at.
-        candidates = values.matches(codes.texts, r"^[^0-9]{2}.{0,38}$") & values.matches(codes.texts, r"^[^0-9]*$|[ :]")
+        candidates = values.matches(codes.texts, r"^[^0-9]{2}.{0,38}$") & values.matches(
+            codes.texts, r"^[^0-9]*$|[ :]"
+        )
         if candidates.any():
             texts = codes.texts.to_pylist()
             is_total = np.array(
@@ -105,9 +107,9 @@ def _totals(sheet: Sheet, words: Words, known: Known, no_code: Mask) -> Mask:
     for index in np.flatnonzero(no_code):
         texts = [column[int(index)].as_py() for column in sheet.columns]
         first = next((text for text in texts if text.strip()), "")
-        found[index] = any(is_sum(text, words) for text in texts if text.strip() and text.strip() == first.strip()) or any(
-            normalised(text) in words.totals for text in texts if 0 < len(text) <= 40
-        )
+        found[index] = any(
+            is_sum(text, words) for text in texts if text.strip() and text.strip() == first.strip()
+        ) or any(normalised(text) in words.totals for text in texts if 0 < len(text) <= 40)
     return found
 
 
@@ -169,7 +171,12 @@ def _find_unnamed_sums(lines: Lines, no_code: Mask) -> None:
     for index in range(len(lines.sheet)):
         number = numbers[index]
         if candidates[index]:
-            if count > 1 and number is not None and number in (running, since) and _says_nothing_else(lines.sheet, index):
+            if (
+                count > 1
+                and number is not None
+                and number in (running, since)
+                and _says_nothing_else(lines.sheet, index)
+            ):
                 sums[index] = True
                 since, count = Decimal(0), 0
         elif lines.active[index] and number is not None:

@@ -1,11 +1,11 @@
 """Numbers and dates as people write them in their country, brought to the one form that is exact.
 
-What belongs here: which mark stands before the decimals, which of day and month comes first, names of months, digits of
-other scripts; decided for a whole sheet by what is beyond doubt in it. What does not: columns (``rows``), and what
-programs write (``values``).
+What belongs here: which mark stands before the decimals, which of day and month comes first, names of months,
+digits of other scripts; decided for a whole sheet by what is beyond doubt in it. What does not: columns (``rows``),
+and what programs write (``values``).
 
-Nothing is guessed: 1.234 is a thousand or one and a bit, and 01/03 is two days. Where no other cell of the sheet settles
-it, the cell is refused in words.
+Nothing is guessed: 1.234 is a thousand or one and a bit, and 01/03 is two days. Where no other cell of the sheet
+settles it, the cell is refused in words.
 """
 
 from __future__ import annotations
@@ -109,9 +109,15 @@ _CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?::(?P<second>\d{2}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
     r"(?:\s*(?:uhr|h|Uhr))?)?"
 )
-_YEAR_FIRST = re.compile(rf"^(?P<year>\d{{4}})\s*[-/.年]\s*(?P<month>\d{{1,2}})\s*[-/.月]\s*(?P<day>\d{{1,2}})\s*日?{_CLOCK}$")
-_KOREAN = re.compile(rf"^(?P<year>\d{{4}})\s*년\s*(?P<month>\d{{1,2}})\s*월\s*(?P<day>\d{{1,2}})\s*일{_CLOCK}$")
-_POINTS = re.compile(rf"^(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?(?P<year>\d{{4}}|\d{{2}})\.?{_CLOCK}$")
+_YEAR_FIRST = re.compile(
+    rf"^(?P<year>\d{{4}})\s*[-/.年]\s*(?P<month>\d{{1,2}})\s*[-/.月]\s*(?P<day>\d{{1,2}})\s*日?{_CLOCK}$"
+)
+_KOREAN = re.compile(
+    rf"^(?P<year>\d{{4}})\s*년\s*(?P<month>\d{{1,2}})\s*월\s*(?P<day>\d{{1,2}})\s*일{_CLOCK}$"
+)
+_POINTS = re.compile(
+    rf"^(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?(?P<year>\d{{4}}|\d{{2}})\.?{_CLOCK}$"
+)
 _TWO_WAYS = re.compile(rf"^(?P<first>\d{{1,2}})[-/](?P<second_>\d{{1,2}})[-/](?P<year>\d{{4}}){_CLOCK}$")
 _NAMED = re.compile(
     r"^(?:[^\W\d]+[.,]?\s+)?(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.|º)?[\s-]+(?:de\s+)?(?P<name>[^\W\d]+)\.?[\s,-]+(?:de\s+|del\s+)?"

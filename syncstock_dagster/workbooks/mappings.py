@@ -1,7 +1,7 @@
 """Which column of a sheet is what, as a person confirmed it, remembered for the next sheet of its kind.
 
-What belongs here: the mapping, and keeping it in the database per source and pattern of file names. What does not: finding
-columns without one (``tables``).
+What belongs here: the mapping, and keeping it in the database per source and pattern of file names. What does not:
+finding columns without one (``tables``).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Fields that a person can say the column of.
 FIELDS = (
-    "sku", "inventory_id", "quantity", "location", "counted_at", "counted_time", "counted_from", "room", "lot", "expiry",
-    "unit", "session", "counter", "expected", "name",
+    "sku", "inventory_id", "quantity", "location", "counted_at", "counted_time", "counted_from", "room", "lot",
+    "expiry", "unit", "session", "counter", "expected", "name",
 )  # fmt: skip
 
 
@@ -45,7 +45,9 @@ class Mapping:
         if unknown:
             raise BadInput(f"{unknown[0]!r} is no field; the fields are {', '.join(FIELDS)}.")
         if "quantity" not in self.columns or not {"sku", "inventory_id"} & set(self.columns):
-            raise BadInput("A mapping names the column of the quantity and that of the code (sku or inventory_id).")
+            raise BadInput(
+                "A mapping names the column of the quantity and that of the code (sku or inventory_id)."
+            )
         return self
 
 
@@ -119,7 +121,9 @@ def forget_mapping(url: str, mapping_id: int, *, who: str | None = None, dry_run
             {"mapping_id": mapping_id, "operation_id": operation.operation_id},
         )
         if not done.rowcount:
-            raise BadInput(f"There is no mapping {mapping_id} in use; `syncstock counts mappings` lists them.")
+            raise BadInput(
+                f"There is no mapping {mapping_id} in use; `syncstock counts mappings` lists them."
+            )
         return {"mappings": 1}
 
     return run_operation(url, f"mapping {mapping_id} forgotten", "mapping", work, who=who, dry_run=dry_run)

@@ -107,9 +107,7 @@ def _refuse_large(rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _grid(
-    name: str, rows: list[list[str]], kinds: dict[tuple[int, int], Cell] | None = None
-) -> Grid | None:
+def _grid(name: str, rows: list[list[str]], kinds: dict[tuple[int, int], Cell] | None = None) -> Grid | None:
     width = max((len(row) for row in rows), default=0)
     if not width:
         return None

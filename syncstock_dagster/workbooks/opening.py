@@ -43,6 +43,8 @@ class FileSettings:
     mapping: Mapping | None = None
     #: Count sheets: a person has seen the preview and says that it is right.
     confirmed: bool = False
+    #: Count sheets: a person says that this version of a sheet holds, whatever its stamp says.
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +159,9 @@ def _markup(content: bytes) -> Book | None:
     start = _start_of(content)
     if start.startswith(b"<?xml") and b"urn:schemas-microsoft-com:office:spreadsheet" in start:
         return open_xml_workbook(content)
-    if start.startswith((b"<html", b"<!doctype html", b"<table", b"<head", b"<body", b"<style", b"<meta")) or (
-        start.startswith((b"<?xml", b"<!--")) and b"<html" in start
-    ):
+    if start.startswith(
+        (b"<html", b"<!doctype html", b"<table", b"<head", b"<body", b"<style", b"<meta")
+    ) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
         return open_page(content)
     return None
 

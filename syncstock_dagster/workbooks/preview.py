@@ -1,7 +1,7 @@
 """What was understood of a count sheet, in a form that a person can look at before anything is taken.
 
-What belongs here: the shape of a preview, how sure it is, and its words. What does not: understanding (``count_sheets``)
-and printing (``cli``).
+What belongs here: the shape of a preview, how sure it is, and its words. What does not: understanding
+(``count_sheets``) and printing (``cli``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TableShown:
     sheet: str | None
     header_rows: Sequence[int]
     columns: Sequence[ColumnShown]
-    #: The place and time that hold for all its lines, with who says so; None where lines say it themselves or nobody does.
+    #: The place and time that hold for all its lines; None where lines say it themselves or nobody does.
     location: str | None
     room: str | None
     counted_at: str | None
@@ -95,7 +95,9 @@ def shown_rows(rows: Sequence[int]) -> str:
             end = row
             continue
         if start is not None and end is not None:
-            parts.append(str(start) if start == end else f"{start} to {end}" if end > start + 1 else f"{start}, {end}")
+            parts.append(
+                str(start) if start == end else f"{start} to {end}" if end > start + 1 else f"{start}, {end}"
+            )
         start = end = row
     more = f" and {len(parts) - 12} more" if len(parts) > 12 else ""
     return ", ".join(parts[:12]) + more

@@ -1,10 +1,10 @@
 """Reading files in a process of its own, so that no file can hurt the one that asked.
 
-What belongs here: starting, watching and ending that process, and saying in words why it had to be ended. What does not:
-what it does (``reader_child``).
+What belongs here: starting, watching and ending that process, and saying in words why it had to be ended. What does
+not: what it does (``reader_child``).
 
-The process stays warm for the next file, so that a small file costs a few milliseconds. One that crashed, took too long
-or too much memory is killed, and only the file at fault is refused.
+The process stays warm for the next file, so that a small file costs a few milliseconds. One that crashed, took too
+long or too much memory is killed, and only the file at fault is refused.
 """
 
 from __future__ import annotations

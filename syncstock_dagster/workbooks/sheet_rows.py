@@ -1,7 +1,8 @@
 """The fields of a count sheet: like those of any table, but written by people.
 
-What belongs here: numbers and dates in the form of their country, units behind numbers, and codes that a spreadsheet took
-for numbers. What does not: the common rules of fields (``rows``), and what a line means (``count_sheets``).
+What belongs here: numbers and dates in the form of their country, units behind numbers, and codes that a
+spreadsheet took for numbers. What does not: the common rules of fields (``rows``), and what a line means
+(``count_sheets``).
 """
 
 from __future__ import annotations
@@ -103,9 +104,13 @@ class SheetRows(RowReader):
         if self._mark is not None:
             return found.readings[self._mark], unit, None
         ways = " or ".join(sorted(found.readings.values()))
-        return None, None, Refusal(
-            f"a number that can be read in one way only, not as {ways}",
-            "Write it without a separator of thousands, or say which mark stands before decimals (decimal mark).",
+        return (
+            None,
+            None,
+            Refusal(
+                f"a number that can be read in one way only, not as {ways}",
+                "Write it without a separator of thousands, or say which mark stands before decimals (decimal mark).",
+            ),
         )
 
     def _refuse_special_quantities(self) -> None:
@@ -128,7 +133,9 @@ class SheetRows(RowReader):
         kinds = {unit: _unit_kind(unit, self._words) for unit in set(units) if unit}
         codes = sku.to_pylist()
         asked = {
-            (code, unit) for code, unit in zip(codes, units, strict=True) if unit and code and kinds[unit] != "single"
+            (code, unit)
+            for code, unit in zip(codes, units, strict=True)
+            if unit and code and kinds[unit] != "single"
         }
         packs = self._known.packs(sorted(asked)) if asked else {}
         shown = quantities.to_pylist()
@@ -138,7 +145,9 @@ class SheetRows(RowReader):
             if not unit or shown[index] is None or not self.active[index]:
                 continue
             if (code, unit) in packs:
-                shown[index] = values.decimal_text(values.EXACT.multiply(Decimal(shown[index]), packs[code, unit]))
+                shown[index] = values.decimal_text(
+                    values.EXACT.multiply(Decimal(shown[index]), packs[code, unit])
+                )
                 converted += 1
             elif kinds[unit] == "pack":
                 refusals[index] = Refusal(
@@ -148,7 +157,10 @@ class SheetRows(RowReader):
         if refusals:
             self.refuse_each("unit" if self.has("unit") else "quantity", refusals)
         if converted:
-            self._note("unit" if self.has("unit") else "quantity", f"{converted} quantities were converted from packs")
+            self._note(
+                "unit" if self.has("unit") else "quantity",
+                f"{converted} quantities were converted from packs",
+            )
         own = sorted({unit for unit in kinds if kinds[unit] is None})
         if own:
             self._note("unit", f"taken for the articles' own units: {', '.join(own[:10])}")
@@ -168,8 +180,10 @@ class SheetRows(RowReader):
             if numbers.any():
                 self._note("sku", "codes are stored as numbers; zeros at their beginning may be lost")
             return codes
-        shorn = numbers | texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$")) if numbers.any() else (
-            texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$"))
+        shorn = (
+            numbers | texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$"))
+            if numbers.any()
+            else (texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$")))
         )
         return self._with_zeros(codes, shorn & self.active, numbers)
 
@@ -216,7 +230,8 @@ class SheetRows(RowReader):
         if unknown:
             self._note(
                 "sku",
-                f"{len(unknown)} codes are stored as numbers and not in the catalogue; zeros at their beginning may be lost",
+                f"{len(unknown)} codes are stored as numbers and not in the catalogue; "
+                "zeros at their beginning may be lost",
             )
         return pa.array(shown, pa.string())
 
@@ -225,7 +240,11 @@ class SheetRows(RowReader):
     @cached_property
     def _order(self) -> Order | None:
         """Which of day and month comes first in this sheet, where its dates settle it."""
-        places = [self.sheet.fields[name] for name in ("counted_at", "counted_from", "expiry") if name in self.sheet.fields]
+        places = [
+            self.sheet.fields[name]
+            for name in ("counted_at", "counted_from", "expiry")
+            if name in self.sheet.fields
+        ]
         return local_forms.date_order(_some_texts(self.sheet, places), self._words.months)
 
     def _with_dates(self, field: str, texts: pa.Array) -> pa.Array:
@@ -265,7 +284,11 @@ def _some_texts(sheet: Sheet, places: Iterable[int]) -> list[str]:
 def _unit_kind(unit: str, words: Words) -> str | None:
     """``single``, ``measure`` or ``pack``; None: an unknown word."""
     plain = normalised(unit)
-    kinds: Mapping[str, frozenset[str]] = {"single": words.single, "measure": words.measures, "pack": words.packs}
+    kinds: Mapping[str, frozenset[str]] = {
+        "single": words.single,
+        "measure": words.measures,
+        "pack": words.packs,
+    }
     found = next((kind for kind, known in kinds.items() if plain in known), None)
     if found is None and any(token in words.packs for token in plain.split()):
         return "pack"

@@ -63,15 +63,17 @@ def _judge(
     if own == rest and (len(others) > 1 or is_named) and (is_named or len(own) >= _TELLING):
         return Verdict(name, True, f"it repeats {_listed(others)}: the same {len(own)} articles, summed")
     if is_named and len(shared) * 2 > len(own):
-        article = next((article for article in sorted(shared) if own[article] != rest[article]), None)
+        differing = next((article for article in sorted(shared) if own[article] != rest[article]), None)
         detail = (
-            f"{article!r} is {own[article]} there and {rest[article]} in the other sheets"
-            if article is not None
+            f"{differing!r} is {own[differing]} there and {rest[differing]} in the other sheets"
+            if differing is not None
             else f"it names {len(own)} articles and the other sheets {len(rest)}"
         )
         return Verdict(name, False, f"it looks like a summary of {_listed(others)}, but {detail}")
     if len(shared) >= _TELLING and len(shared) == len(own) == agreeing:
-        return Verdict(name, False, f"each of its {len(own)} articles has the quantity it has in {_listed(others)}")
+        return Verdict(
+            name, False, f"each of its {len(own)} articles has the quantity it has in {_listed(others)}"
+        )
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -250,7 +251,15 @@ def _with_second_row(
     above = _spread(grid, index, texts, below)
     several = {place for place, text in enumerate(above) if text and not texts[place]}
     candidates = [
-        [text for text in (low, f"{high} {low}" if high and low else "", "" if low and place in several else high) if text]
+        [
+            text
+            for text in (
+                low,
+                f"{high} {low}" if high and low else "",
+                "" if low and place in several else high,
+            )
+            if text
+        ]
         for place, (high, low) in enumerate(zip(above, below, strict=True))
     ]
     shown = [" ".join(filter(None, pair)) for pair in zip(above, below, strict=True)]
@@ -286,7 +295,9 @@ def _as_header(
     certainty: dict[str, float] = {}
     ambiguous: list[str] = []
     for name, claimants in claims.items():
-        best = min(claimants, key=lambda claimant: (-int(claimant[0].certainty >= _SURE_ENOUGH), claimant[0].rank))
+        best = min(
+            claimants, key=lambda claimant: (-int(claimant[0].certainty >= _SURE_ENOUGH), claimant[0].rank)
+        )
         equals = [
             place
             for claim, place in claimants
@@ -336,7 +347,9 @@ def _mapped(grid: Grid, mapping: Mapping[str, str]) -> Header | None:
             return None
         texts = [f"column {letters(place)}" for place in range(len(grid.columns))]
         quantity = grid.columns[by_letter["quantity"]]
-        first = next((i for i in range(len(grid)) if _NUMBER.match(quantity[i].as_py().strip() or "x")), len(grid))
+        first = next(
+            (i for i in range(len(grid)) if _NUMBER.match(quantity[i].as_py().strip() or "x")), len(grid)
+        )
         return Header(first, first, texts, by_letter, dict.fromkeys(by_letter, 1.0))
     wanted = {name: normalised(text) for name, text in mapping.items() if name not in by_letter}
     for index in range(min(len(grid), _SEARCHED_ROWS)):
@@ -383,9 +396,11 @@ def letters(place: int) -> str:
 
 def _side_by_side(places: Sequence[int], texts: Sequence[str]) -> bool:
     """The same header again further right: a table in two halves."""
-    return len({normalised(texts[place]) for place in places}) == 1 and len(places) > 1 and min(
-        right - left for left, right in zip(places, places[1:], strict=False)
-    ) > 1
+    return (
+        len({normalised(texts[place]) for place in places}) == 1
+        and len(places) > 1
+        and min(right - left for left, right in pairwise(places)) > 1
+    )
 
 
 def _halves(header: Header) -> list[Header]:
@@ -400,7 +415,7 @@ def _halves(header: Header) -> list[Header]:
         return [header]
     step = starts[1] - starts[0]
     used = sorted(header.fields.values())
-    if any(right - left != step for left, right in zip(starts, starts[1:], strict=False)) or used[-1] - used[0] >= step:
+    if any(right - left != step for left, right in pairwise(starts)) or used[-1] - used[0] >= step:
         return [header]
     halves = []
     for shift in (start - article for start in starts):
@@ -480,7 +495,8 @@ def _blocks(grid: Grid, headers: Sequence[Header]) -> list[_Block]:
 def _continues(block: _Block, header: Header, grid: Grid, above: range) -> bool:
     """The same header again without a title of its own is the next page of one table."""
     if header.fields != block.header.fields or any(
-        normalised(header.texts[place]) != normalised(block.header.texts[place]) for place in header.fields.values()
+        normalised(header.texts[place]) != normalised(block.header.texts[place])
+        for place in header.fields.values()
     ):
         return False
     return not any(_lone_text(grid, index) for index in above)
@@ -493,10 +509,9 @@ def _lone_text(grid: Grid, index: int) -> str | None:
 
 
 def _sheet(grid: Grid, block: _Block, header: Header, last_row: int) -> Sheet:
-    indices = np.concatenate([np.arange(part.start, part.stop) for part in block.body]) if block.body else []
-    taken = np.asarray(indices, dtype=np.int64)
+    taken = np.concatenate([np.arange(part.start, part.stop, dtype=np.int64) for part in block.body])
     is_all = len(block.body) == 1 and block.body[0].stop == len(grid)
-    start = block.body[0].start if block.body else 0
+    start = block.body[0].start
 
     def cut(column: pa.Array) -> pa.Array:
         return column.slice(start) if is_all else column.take(pa.array(taken))

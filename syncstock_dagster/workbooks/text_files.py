@@ -1,7 +1,7 @@
 """Opening CSV and its relatives: comma, semicolon, tab or bar between cells, in the encoding that makes sense.
 
 What belongs here: encodings, finding the delimiter and the width of the table, and reading all cells as text into a
-grid. What does not: deciding that a file is text (``opening``), finding tables, and understanding the cells (``values``).
+grid. What does not: deciding that a file is text (``opening``), finding tables, and understanding cells.
 """
 
 from __future__ import annotations

@@ -57,14 +57,26 @@ def test_headers_in_many_languages_are_known(language, sku, quantity):
 
 @pytest.mark.parametrize(
     "header",
-    ["Expected", "System Qty", "Sollbestand", "Price", "Min", "Reorder quantity", "Qty per box", "Ordered qty", "Variance"],
+    [
+        "Expected",
+        "System Qty",
+        "Sollbestand",
+        "Price",
+        "Min",
+        "Reorder quantity",
+        "Qty per box",
+        "Ordered qty",
+        "Variance",
+    ],
 )
 def test_what_is_not_what_was_counted_is_never_taken_for_it(header):
     claim = COUNTS.claim(header)
     assert claim is None or claim.field != "quantity"
 
 
-@pytest.mark.parametrize(("header", "certainty"), [("Counted", 1.0), ("Stock", 0.85), ("Counted Qty in Store", 0.85)])
+@pytest.mark.parametrize(
+    ("header", "certainty"), [("Counted", 1.0), ("Stock", 0.85), ("Counted Qty in Store", 0.85)]
+)
 def test_a_match_says_how_sure_it_is(header, certainty):
     assert COUNTS.claim(header).certainty == certainty
 
@@ -76,17 +88,21 @@ def test_words_within_a_longer_header_are_not_sure():
 
 def test_a_shop_may_add_words_of_its_own(tmp_path):
     own = tmp_path / "headers.toml"
-    own.write_text('[counts.quantity]\nfirst = ["Zähli"]\n[totals]\nwords = ["Zwüschesumme"]\n', encoding="utf-8")
+    own.write_text(
+        '[counts.quantity]\nfirst = ["Zähli"]\n[totals]\nwords = ["Zwüschesumme"]\n', encoding="utf-8"
+    )
     assert vocabulary("counts", str(own)).claim("zahli").field == "quantity"
     assert normalised("Zwüschesumme") in words(str(own)).totals
     assert COUNTS.claim("zahli") is None
 
 
-@pytest.mark.parametrize("text", ["[counts.weight]\nfirst = ['kg']", "[counts.sku]\nfirst = 'x'", "nonsense ="])
+@pytest.mark.parametrize(
+    "text", ["[counts.weight]\nfirst = ['kg']", "[counts.sku]\nfirst = 'x'", "nonsense ="]
+)
 def test_a_file_of_words_that_cannot_be_used_says_why(tmp_path, text):
     own = tmp_path / "headers.toml"
     own.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="headers.toml"):
+    with pytest.raises(ValueError, match=r"headers\.toml"):
         words(str(own))
 
 

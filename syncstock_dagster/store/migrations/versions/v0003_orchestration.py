@@ -3,7 +3,7 @@
 from syncstock_dagster.store.migrations.run_sql import run_folder
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
