@@ -90,10 +90,10 @@ def _as_utf8(content: bytes, wording: Wording, words: Vocabulary) -> tuple[bytes
         content = content[len(codecs.BOM_UTF8) :]
     elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _recode(content, "utf-16"), False, ()
-    if _is_utf8(content):
-        return content, False, ()
     if (wide := _wide_encoding(content)) is not None:
         return _recode(content, wide), False, (f"Read as {wide}, by the look of it.",)
+    if _is_utf8(content):
+        return content, False, ()
     if b"\x00" in content[:_HEAD_BYTES]:
         raise _binary()
     if (found := _sensible_encoding(content, words)) is not None:
@@ -110,7 +110,7 @@ def _as_utf8(content: bytes, wording: Wording, words: Vocabulary) -> tuple[bytes
 def _wide_encoding(content: bytes) -> str | None:
     """UTF-16 without its mark: every other byte of plain text is zero."""
     head = content[:4096]
-    if len(head) < 8 or len(content) % 2:
+    if b"\x00" not in head or len(head) < 8 or len(content) % 2:
         return None
     for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
         if zeros.count(0) > 0.6 * len(zeros) and head.count(0) < 0.55 * len(head):
