@@ -192,6 +192,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
         "load", "sync", "approve", "reject", "resolve", "rollback", "close", "products set", "locations set", "rebuild",
+        "counts load", "counts sheet", "counts mappings",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
         "approve",

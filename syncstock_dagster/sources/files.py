@@ -23,7 +23,7 @@ from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PROD
 from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
 from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, Known
 from syncstock_dagster.workbooks.count_sheets import Rules, read_counts
-from syncstock_dagster.workbooks.headers import Family, words
+from syncstock_dagster.workbooks.headers import Family, normalised, words
 from syncstock_dagster.workbooks.not_listed import not_listed
 from syncstock_dagster.workbooks.opening import FileSettings, Wording
 from syncstock_dagster.workbooks.preview import Preview
@@ -134,6 +134,9 @@ def parse_file(
     name = visible(name)
     problems = Problems(name)
     opened = _open(content, kind, settings, policy, problems)
+    if settings.mapping is not None and not _fits(settings.mapping.columns, opened):
+        problems.notes.append("The confirmed mapping does not fit this file; its header was recognised anew.")
+        settings = replace(settings, mapping=None)
     understood = _understand(opened, name, kind, source, settings, policy, known, problems)
     _apply_rules(policy.validation_rules, understood, name, problems)
     _ask_person(understood, policy, settings, problems)
@@ -173,9 +176,17 @@ def _open(
         if unread:
             place = f" of sheet {sheet.name!r}" if sheet.name else ""
             problems.notes.append(f"Columns{place} that are not read: {visible(', '.join(unread))}.")
-    if mapping and any(not set(mapping) <= set(sheet.fields) for sheet in opened.sheets):
-        problems.notes.append("The confirmed mapping does not fit this file; its header was recognised anew.")
     return opened
+
+
+def _fits(columns: Mapping[str, str], opened: Opened) -> bool:
+    """Whether every table has the columns of a mapping."""
+    return all(
+        name in sheet.fields
+        and (text.startswith("@") or normalised(sheet.headers[sheet.fields[name]]) == normalised(text))
+        for sheet in opened.sheets
+        for name, text in columns.items()
+    )
 
 
 def _understand(

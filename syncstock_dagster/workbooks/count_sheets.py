@@ -85,7 +85,8 @@ def read_counts(
     for sheet in opened.sheets:
         said = dict(labels(sheet.above, words))
         inherited = first_said.setdefault(sheet.name or "", said)
-        context = _Context(name, settings, problems, words, known, rules, preview)
+        delimiter = opened.book.properties.get("delimiter")
+        context = _Context(name, settings, problems, words, known, rules, preview, delimiter)
         reading = _SheetReading(sheet, context, {**inherited, **said}, opened.book.doubtful_text, offset)
         reading.read(source)
         readings.append(reading)
@@ -116,6 +117,7 @@ class _Context:
     known: Known
     rules: Rules
     preview: Preview
+    delimiter: str | None
 
 
 class _SheetReading:
@@ -140,6 +142,8 @@ class _SheetReading:
             context.words,
             context.known,
             decimal_mark=stated,  # type: ignore[arg-type]
+            # Where a comma stands before decimals, spreadsheets and tills put a semicolon between columns.
+            likely_mark="." if context.delimiter == "," else None,
             doubtful_text=doubtful_text,
             offset=offset,
         )

@@ -38,11 +38,13 @@ class SheetRows(RowReader):
         known: Known,
         *,
         decimal_mark: Mark | None,
+        likely_mark: Mark | None,
         doubtful_text: bool,
         offset: int,
     ) -> None:
         super().__init__(sheet, problems, doubtful_text=doubtful_text, offset=offset)
-        self._words, self._known, self._stated = words, known, decimal_mark
+        self._words, self._known = words, known
+        self._stated, self._likely = decimal_mark, likely_mark
         #: What a person should look at: reason -> confidence that is left.
         self.doubts: dict[str, float] = {}
 
@@ -50,7 +52,7 @@ class SheetRows(RowReader):
 
     @cached_property
     def _mark(self) -> Mark | None:
-        """The mark before decimals: stated, else as the quantities settle it, else the other columns."""
+        """The mark before decimals: stated, as the quantities settle it, the other columns, or the kind of file."""
         if self._stated is not None:
             return self._stated
         place = self.sheet.fields["quantity"]
@@ -60,7 +62,7 @@ class SheetRows(RowReader):
         # Codes, lots and dates have points of their own that say nothing about numbers.
         others = set(range(len(self.sheet.columns))) - set(self.sheet.fields.values())
         others |= {self.sheet.fields[name] for name in ("expected", "variance") if name in self.sheet.fields}
-        return local_forms.decimal_mark(_some_texts(self.sheet, sorted(others)))
+        return local_forms.decimal_mark(_some_texts(self.sheet, sorted(others))) or self._likely
 
     def counted(self) -> tuple[pa.Array, pa.Array]:
         """The quantities as canonical text, and the units that stand behind them (null: none)."""

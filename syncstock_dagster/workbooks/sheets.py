@@ -108,7 +108,8 @@ class Book:
     notes: Sequence[str] = ()
     #: The text was not UTF-8 and its true encoding is not known: letters beyond ASCII cannot be relied on.
     doubtful_text: bool = False
-    #: What the document says of itself: ``modified``, ``modified_by``; of a sheet that we wrote ``sheet_id``.
+    #: What the document says of itself: ``modified``, ``modified_by``; of a sheet that we wrote ``sheet_id``; of a
+    #: text file its ``delimiter``.
     properties: Mapping[str, str] = field(default_factory=dict)
 
 

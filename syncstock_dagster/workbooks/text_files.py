@@ -64,7 +64,7 @@ def open_text(content: bytes, wording: Wording) -> Book:
     digest_grid(digest, None, grid.columns)
     for broken in grid.broken:
         digest.words("broken", broken.found)
-    return Book([grid], READER, digest.result(), notes, doubtful)
+    return Book([grid], READER, digest.result(), notes, doubtful, properties={"delimiter": head.delimiter})
 
 
 def _stated_delimiter(text: bytes, delimiter: str | None) -> tuple[bytes, str | None]:

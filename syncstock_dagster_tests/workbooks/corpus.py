@@ -98,12 +98,16 @@ def _text_xls() -> bytes:
 
 
 def _html_xls() -> bytes:
-    return b"<html><body><table><tr><th>Code</th><th>Qty</th></tr><tr><td>A</td><td>1</td></tr><tr><td>B<td>2</tr></table></body></html>"
+    return (
+        b"<html><body><table><tr><th>Code</th><th>Qty</th></tr><tr><td>A</td><td>1</td></tr>"
+        b"<tr><td>B<td>2</tr></table></body></html>"
+    )
 
 
 def _xml_2003() -> bytes:
     rows = "".join(
-        f'<Row><Cell><Data ss:Type="String">{code}</Data></Cell><Cell><Data ss:Type="{kind}">{value}</Data></Cell></Row>'
+        f'<Row><Cell><Data ss:Type="String">{code}</Data></Cell>'
+        f'<Cell><Data ss:Type="{kind}">{value}</Data></Cell></Row>'
         for code, kind, value in (("sku", "String", "count"), ("A", "Number", "1"), ("B", "Error", "#N/A"))
     )
     return (
@@ -355,19 +359,24 @@ CASES = [
     ),
     Case(
         "a number in two ways",
-        csv_file([("code", "qty"), ("A", "1,234"), ("B", "5")]),
+        csv_file([("code", "qty"), ("A", "1,234"), ("B", "5")], ";"),
         {"B": "5"},
         ("one way only, not as 1.234 or 1234",),
     ),
     Case(
         "the same, settled by another line",
-        csv_file([("code", "qty"), ("A", "1,234"), ("B", "5.5")]),
+        csv_file([("code", "qty"), ("A", "1,234"), ("B", "5.5")], ";"),
         {"A": "1234", "B": "5.5"},
     ),
     Case(
         "the same, settled by another column",
         csv_file([("code", "qty", "price"), ("A", "1.234", "1,99")], ";"),
         {"A": "1234"},
+    ),
+    Case(
+        "the same, settled by the commas between the columns",
+        csv_file([("code", "qty"), ("A", "1,234"), ("B", "1.250")]),
+        {"A": "1234", "B": "1.25"},
     ),
     Case(
         "the same, settled by the sender",

@@ -92,13 +92,13 @@ def test_what_is_wrong_in_a_line_that_was_not_counted_does_not_matter():
         ("n/a", "digits only"),
         ("none", "digits only"),
         ("#N/A", "error"),
-        ("1,500", "can be read in one way"),
+        ("1.500", "can be read in one way"),
         ("TRUE", "digits"),
         ("2026-03-01", "digits"),
     ],
 )
 def test_what_is_no_number_is_an_error_and_the_other_lines_count(quantity, words):
-    parsed = parse(csv_file([("sku", "count"), ("A", quantity), ("B", "2")]))
+    parsed = parse(csv_file([("sku", "count"), ("A", quantity), ("B", "2")], ";"))
     (error,) = parsed.errors
     assert (error.row, error.column, error.found) == (2, "count", quantity)
     assert words in f"{error.expected} {error.remedy}"
