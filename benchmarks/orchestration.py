@@ -1,4 +1,4 @@
-"""What Dagster adds to the engine: a backfill of a year in one run, a day's run, loading, and memory over many ticks."""
+"""What Dagster adds to the engine: a year's backfill in one run, a day's run, loading, memory over many ticks."""
 
 from __future__ import annotations
 

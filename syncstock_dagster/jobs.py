@@ -8,7 +8,6 @@ from __future__ import annotations
 import dagster as dg
 
 from syncstock_dagster.assets.stock import ReconcileConfig
-from syncstock_dagster.partitions import STOCK_DAYS
 
 _FLOW = dg.AssetSelection.groups("intake", "stock")
 #: Recomputes everything from the evidence, which is for the night.
@@ -19,14 +18,12 @@ _DERIVED = dg.AssetSelection.assets("inventory_ledger", "daily_snapshot")
 daily_sync = dg.define_asset_job(
     "daily_sync",
     selection=_FLOW - _AUDIT,
-    partitions_def=STOCK_DAYS,
     description="Take in what the drop folder holds and the readers yield, post it, and show the stock that follows.",
 )
 
 ingest_counts = dg.define_asset_job(
     "ingest_counts",
     selection=(_COUNTS | dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED) - _AUDIT,
-    partitions_def=STOCK_DAYS,
     description="Take in count sheets and the counts of the tills only, post what waits for these days, and show what "
     "follows: after a stocktake, without waiting for anything else.",
 )
@@ -34,7 +31,6 @@ ingest_counts = dg.define_asset_job(
 rebuild_history = dg.define_asset_job(
     "rebuild_history",
     selection=(dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED),
-    partitions_def=STOCK_DAYS,
     config=dg.RunConfig(ops={"reconciled_stock": ReconcileConfig(everything=True, rebuild=True)}),
     description="Post everything that waits, recompute everything from the evidence, check every law, and measure the "
     "days anew. Choose the days as a range; the recomputation covers all of history.",
@@ -43,7 +39,6 @@ rebuild_history = dg.define_asset_job(
 nightly_close = dg.define_asset_job(
     "nightly_close",
     selection=_FLOW | dg.AssetSelection.groups("publishing"),
-    partitions_def=STOCK_DAYS,
     description="The whole flow for a day that is over, with the audit of every law; then the day is published, unless "
     "a blocking check fails.",
 )
@@ -51,7 +46,6 @@ nightly_close = dg.define_asset_job(
 refresh_snapshots = dg.define_asset_job(
     "refresh_snapshots",
     selection=_DERIVED,
-    partitions_def=STOCK_DAYS,
     description="Measure ledger and snapshots of days again that late evidence has restated.",
 )
 
