@@ -90,7 +90,8 @@ restated as (
     window pair as (partition by inventory_id, location_id order by day)) as c
   join run_locations as l using (location_id)
   join run_pairs as p using (inventory_id, location_id)
-  where c.new_value is distinct from c.old_value and c.day <= l.published_through)
+  where c.new_value is distinct from c.old_value and c.day <= l.published_through
+  order by c.inventory_id, c.location_id, c.day)
 insert into stock_ranges (inventory_id, location_id, valid_from, valid_to, on_hand)
 select f.inventory_id, f.location_id, f.valid_from, f.valid_to, f.on_hand
 from fresh as f
