@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import psycopg
+from psycopg import sql
 
 from benchmarks.data import write_files
 from benchmarks.database import fresh_database, median
@@ -69,6 +73,7 @@ def _dagster(stock: str, own: str, folder: Path, drop: Path) -> dict[str, float]
     os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "100"
     os.environ["SYNCSTOCK_CONFIG"] = str(folder / "syncstock.toml")
     (folder / "syncstock.toml").write_text(_CONFIG)
+    logging.disable(logging.INFO)
     import dagster as dg
 
     from syncstock_dagster import SyncStockDB
@@ -85,6 +90,9 @@ def _dagster(stock: str, own: str, folder: Path, drop: Path) -> dict[str, float]
     defs = build_defs(resource_overrides={"syncstock": resource})
     job = defs.resolve_job_def("daily_sync")
     measured: dict[str, float] = {"assets": sum(1 for _ in job.asset_layer.selected_asset_keys)}
+    with psycopg.connect(own, autocommit=True) as connection:  # as `up` makes it
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("alter database {} set synchronous_commit = off").format(name))
     with dg.DagsterInstance.from_config(str(home)) as instance:
 
         def work(first: date, days: int) -> None:

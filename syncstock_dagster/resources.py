@@ -28,6 +28,7 @@ class SyncStock(dg.ConfigurableResource):
         if context.run is not None:
             import psycopg
 
+            _keep_connections(context.instance)
             self._alive = psycopg.connect(self.db().url, autocommit=True, application_name="syncstock run")
             self._alive.execute(
                 "select pg_advisory_lock_shared(hashtextextended(%s, 0))", (context.run.run_id,)
@@ -71,3 +72,14 @@ class SyncStock(dg.ConfigurableResource):
             # A share that is not mounted must not look like an empty folder, so only our own is made.
             Path(folder).mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _keep_connections(instance: dg.DagsterInstance | None) -> None:
+    """Let Dagster keep its connections during a run, as it does in its webserver.
+
+    Otherwise it opens one for every event, which was a third of the time of a backfill: 2,356 connections for a hundred
+    days of eleven assets.
+    """
+    if instance is not None:
+        hour = 3600
+        instance.optimize_for_webserver(statement_timeout=hour * 1000, pool_recycle=hour, max_overflow=4)
