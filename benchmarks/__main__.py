@@ -15,7 +15,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import count_sheet, day_on_history, naive_ways, orchestration, real_year, search, snapshots
+from benchmarks import (
+    count_sheet,
+    day_on_history,
+    naive_ways,
+    orchestration,
+    real_year,
+    search,
+    snapshots,
+    workbooks,
+)
 from benchmarks.measure import Report
 
 BENCHMARKS: dict[str, Callable[..., Report]] = {
@@ -23,6 +32,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "weekly_year": real_year.run_weekly,
     "day_on_history": day_on_history.run,
     "count_sheet": count_sheet.run,
+    "workbooks": workbooks.run,
     "snapshots": snapshots.run,
     "search": search.run,
     "naive": naive_ways.run,

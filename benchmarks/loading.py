@@ -68,9 +68,8 @@ def load_year(url: str, year: RealYear) -> Loaded:
 
 
 def _look_inside(connection: psycopg.Connection[tuple], loaded: Loaded) -> None:
-    for (seconds,) in connection.execute("select statistics -> 'seconds' from syncstock.sync_operations"):
-        for stage, spent in (seconds or {}).items():
-            loaded.posting[stage] = loaded.posting.get(stage, 0.0) + spent
+    for stage, seconds in connection.execute("select stage, seconds from syncstock.operation_stages"):
+        loaded.posting[stage] = loaded.posting.get(stage, 0.0) + float(seconds)
     loaded.ledger_entries = _count(connection, "syncstock.ledger_entries")
     loaded.snapshot_rows = _count(connection, "syncstock.stock_ranges")
 

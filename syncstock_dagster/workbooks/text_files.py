@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from syncstock_dagster.workbooks.headers import Vocabulary, normalised, vocabulary
@@ -270,6 +271,14 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
     columns = [
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns
     ]
+    swallowed = _swallowing(columns, head.delimiter, width) if b'"' in text else []
+    if swallowed:
+        keep = np.ones(len(numbers), dtype=np.bool_)
+        keep[swallowed] = False
+        engulfed = [(int(numbers[row]), _line(columns, row)) for row in swallowed]
+        columns, numbers = [column.filter(pa.array(keep)) for column in columns], numbers[keep]
+    else:
+        engulfed = []
     above = head.rows[: index + 1]
     widest = max(len(row) for row in above)
     nothing = pa.repeat(pa.scalar(""), len(numbers))
@@ -293,9 +302,31 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
         columns=columns,
         kinds=[None] * len(columns),
         rows=numbers,
-        broken=[_broken(row, index + 1) for row in broken],
+        broken=[
+            *(_broken(row, index + 1) for row in broken),
+            *(BrokenRow(row + index + 1, found, _ONE_LINE) for row, found in engulfed),
+        ],
         last_row=last_row,
     )
+
+
+_ONE_LINE = "cells that end within their line (a quotation mark is not closed, and took the lines below along)"
+
+
+def _swallowing(columns: Sequence[pa.Array], delimiter: str, width: int) -> list[int]:
+    """Rows with a cell that holds whole lines of the table: its quotation mark closed much further down."""
+    if width < 2:
+        return []
+    inside, columns_of_a_line = re.escape(delimiter), min(width - 1, 20)
+    pattern = rf"\n(?:[^\n]*{inside}){{{columns_of_a_line}}}|(?:{inside}[^\n]*){{{columns_of_a_line}}}\n"
+    found = np.zeros(len(columns[0]), dtype=np.bool_)
+    for column in columns:
+        found |= pc.match_substring_regex(column, pattern).to_numpy(zero_copy_only=False)
+    return [int(row) for row in np.flatnonzero(found)]
+
+
+def _line(columns: Sequence[pa.Array], row: int) -> str:
+    return " ".join(column[row].as_py() for column in columns)[:200]
 
 
 def _nothing() -> Grid:
