@@ -373,21 +373,31 @@ class SyncStockDB:
         ]
 
     def lock_products(
-        self, inventory_ids: Sequence[int], *, minutes: int | None = None, who: str | None = None
+        self,
+        inventory_ids: Sequence[int],
+        *,
+        minutes: int | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
     ) -> list[dict[str, Any]]:
         """Keep others' changes of articles from being committed, for a while."""
         from syncstock_dagster.catalog.locks import lock_products
 
         minutes = self.catalogue_policy.lock_minutes if minutes is None else minutes
-        return lock_products(self.url, inventory_ids, minutes=minutes, who=who)
+        return lock_products(self.url, inventory_ids, minutes=minutes, who=who, dry_run=dry_run)
 
     def unlock_products(
-        self, inventory_ids: Sequence[int], *, who: str | None = None, force: bool = False
+        self,
+        inventory_ids: Sequence[int],
+        *,
+        who: str | None = None,
+        force: bool = False,
+        dry_run: bool = False,
     ) -> int:
         """Give locks back; how many there were."""
         from syncstock_dagster.catalog.locks import unlock_products
 
-        return unlock_products(self.url, inventory_ids, who=who, force=force)
+        return unlock_products(self.url, inventory_ids, who=who, force=force, dry_run=dry_run)
 
     def categories(self) -> pd.DataFrame:
         """``name, parent, is_active, version, articles``."""
@@ -502,6 +512,12 @@ class SyncStockDB:
 
         return activity(self.url)
 
+    def waiting(self) -> dict[str, int]:
+        """What of the record waits for a person: ``staged_changes, dead_letters, requested_rollbacks``."""
+        from syncstock_dagster.operations.reading import waiting
+
+        return waiting(self.url)
+
     def events(
         self, position: str = "0-0-0", *, types: Sequence[str] | None = None, limit: int = 1000
     ) -> tuple[list[dict[str, Any]], str]:
@@ -527,12 +543,17 @@ class SyncStockDB:
         return replay(self.url, dead_letter_id, handlers=known, reason=reason, who=who, dry_run=dry_run)
 
     def fix_letter(
-        self, dead_letter_id: int, values: Mapping[str, Any], *, who: str | None = None
+        self,
+        dead_letter_id: int,
+        values: Mapping[str, Any],
+        *,
+        who: str | None = None,
+        dry_run: bool = False,
     ) -> dict[str, Any]:
         """Mend fields of a letter that waits; the payload as it is now."""
         from syncstock_dagster.operations.dead_letters import fix
 
-        return fix(self.url, dead_letter_id, values, who=who)
+        return fix(self.url, dead_letter_id, values, who=who, dry_run=dry_run)
 
     def discard_letter(
         self, dead_letter_id: int, *, reason: str, who: str | None = None, dry_run: bool = False
@@ -619,11 +640,13 @@ class SyncStockDB:
             selection=_selection(tables, locations, inventory_ids),
         )  # fmt: skip
 
-    def refuse_rollback(self, operation_uuid: str, *, reason: str, who: str | None = None) -> int:
+    def refuse_rollback(
+        self, operation_uuid: str, *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> int:
         """Refuse a rollback that waits for a second person; how many requests there were."""
         from syncstock_dagster.operations.rollback import refuse_rollback
 
-        return refuse_rollback(self.url, operation_uuid, reason=reason, who=who)
+        return refuse_rollback(self.url, operation_uuid, reason=reason, who=who, dry_run=dry_run)
 
     def rollbacks(self, limit: int = 50) -> pd.DataFrame:
         """Rollbacks, done and asked for, newest first."""

@@ -191,15 +191,16 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     assert without_json == {"demo", "bench", "down", "db upgrade", "db sql", "db url"}
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
-        "load", "sync", "approve", "reject", "resolve", "rollback", "close", "products set", "locations set", "rebuild",
+        "load", "sync", "approve", "reject", "resolve", "rollback", "refuse-rollback", "close", "rebuild",
+        "products set", "products restore", "products lock", "products unlock", "categories set", "locations set",
+        "staging stage", "staging approve", "staging reject", "staging commit",
+        "dead-letters fix", "dead-letters replay", "dead-letters discard",
         "counts load", "counts sheet", "counts mappings",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
-        "approve",
-        "reject",
-        "resolve",
-        "rollback",
-    }
+        "approve", "reject", "resolve", "rollback", "refuse-rollback", "products restore", "staging approve",
+        "staging reject", "dead-letters discard",
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------- questions
@@ -223,6 +224,15 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         ("locations", 0, "Africa/Cairo"),
         ("operations", 0, "late till"),
         ("operations --limit 1", 0, "pop-up"),
+        ("operations show ROLLBACK_ME", 0, "ledger"),
+        ("performance", 0, "sync"),
+        ("events --type sync.*", 0, "sync.completed"),
+        ("dead-letters", 0, "Nothing failed for good."),
+        ("rollbacks", 0, "Nothing was rolled back."),
+        ("staging", 0, "No change waits."),
+        ("categories", 0, "There is no category."),
+        ("products show 00123", 0, "Blue mug"),
+        ("products versions 00123", 0, "create"),
         ("deliveries", 0, "posted"),
         ("deliveries --state rejected", 0, "Nothing came in yet."),
         ("audit", 0, "Every law holds."),
@@ -235,6 +245,9 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
 def test_every_question_is_answered_for_people_and_for_programs(
     ask: Run, words: str, code: int, shows: str
 ) -> None:
+    if "ROLLBACK_ME" in words:
+        (row,) = [row for row in told(ask("operations", "--json")) if row["name"] == "late till"]
+        words = words.replace("ROLLBACK_ME", row["operation_uuid"][:13])
     table = ask(*words.split(), code=code)
     assert shows in table.stdout
     assert "\x1b" not in table.output, "no decoration where there is no terminal"

@@ -29,6 +29,7 @@ README = REPOSITORY / "README.md"
 LAWS = REPOSITORY / "docs" / "laws.md"
 DATA_MODEL = REPOSITORY / "docs" / "data-model.md"
 OPERATING = REPOSITORY / "docs" / "operating.md"
+RECORD = REPOSITORY / "docs" / "record.md"
 DOCUMENTS = sorted({README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")})
 
 #: The server of the examples; the tests' own takes its place.
@@ -84,7 +85,7 @@ def schema_text() -> str:
 # -------------------------------------------------------------------- examples
 
 
-@pytest.mark.parametrize("block", list(stories(README, LAWS, DATA_MODEL, OPERATING)), ids=str)
+@pytest.mark.parametrize("block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD)), ids=str)
 def test_every_python_example_runs_and_prints_what_it_says(block: Block, db: SyncStockDB) -> None:
     """On an empty database named ``db``; the audit is empty afterwards."""
     source = block.text.replace(ANY_URL, repr(db.url))
@@ -230,7 +231,7 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
     assert named == {str(field.validation_alias or f"SYNCSTOCK_{name.upper()}") for name, field in fields}
 
 
-@pytest.mark.parametrize("document", [README, LAWS, DATA_MODEL, OPERATING], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [README, LAWS, DATA_MODEL, OPERATING, RECORD], ids=lambda path: path.name)
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""
     if importlib.util.find_spec("syncstock_dagster.cli") is None:

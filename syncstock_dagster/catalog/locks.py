@@ -16,7 +16,7 @@ from syncstock_dagster.store.statements import statement
 
 
 def lock_products(
-    url: str, inventory_ids: Sequence[int], *, minutes: int, who: str | None = None
+    url: str, inventory_ids: Sequence[int], *, minutes: int, who: str | None = None, dry_run: bool = False
 ) -> list[dict[str, Any]]:
     """Lock articles, all or none; one's own lock is prolonged.
 
@@ -25,7 +25,7 @@ def lock_products(
     """
     wanted = sorted(set(inventory_ids))
     values = {"inventory_ids": wanted, "who": who or operating_system_user(), "minutes": minutes}
-    with connect(url) as connection, connection.transaction():
+    with connect(url) as connection, connection.transaction(force_rollback=dry_run):
         rows = connection.execute(statement("locks/look"), values).fetchall()
         if missing := set(wanted) - {row[0] for row in rows}:
             raise BadInput(f"There is no article {', '.join(map(str, sorted(missing)))}.")
@@ -39,7 +39,12 @@ def lock_products(
 
 
 def unlock_products(
-    url: str, inventory_ids: Sequence[int], *, who: str | None = None, force: bool = False
+    url: str,
+    inventory_ids: Sequence[int],
+    *,
+    who: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
 ) -> int:
     """Give locks back, with ``force`` also those of others; how many there were."""
     values = {
@@ -47,5 +52,5 @@ def unlock_products(
         "who": who or operating_system_user(),
         "force": force,
     }
-    with connect(url) as connection:
+    with connect(url) as connection, connection.transaction(force_rollback=dry_run):
         return connection.execute(statement("locks/give_back"), values).rowcount

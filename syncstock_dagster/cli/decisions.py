@@ -5,13 +5,14 @@ Define a command here when a person decides something that stays on record. Keep
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
 
 from syncstock_dagster.cli import options, output
 from syncstock_dagster.cli.errors import NEEDS_PERSON
-from syncstock_dagster.cli.session import day, open_db, zones
+from syncstock_dagster.cli.session import day, find_article, open_db, operating_system_user, zones
 
 app = typer.Typer()
 
@@ -57,7 +58,8 @@ def conflicts(
     for row in rows:
         row["in_force"], row["instead"] = differing(row["local_value"], row["remote_value"])
     wanted = output.columns(
-        "conflict_id", "kind", "status", "sku", "location", "source", "document", "line", "in_force", "instead",
+        "conflict_id", "kind", "severity", "status", "sku", "field", "location", "source", "document", "line",
+        "in_force", "instead",
         numbers=("conflict_id",),
     )  # fmt: skip
     if as_json:
@@ -101,14 +103,101 @@ def quarantine(limit: options.Limit = 100, as_json: options.AsJson = False) -> N
 def rollback(
     operation: Annotated[str, typer.Argument(metavar="UUID", help="From `syncstock operations`.")],
     reason: options.Reason,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", help="Only movements, counts or products; can be given again."),
+    ] = None,
+    location: Annotated[
+        list[str] | None, typer.Option("--location", help="Only this location; can be given again.")
+    ] = None,
+    article: Annotated[
+        list[str] | None,
+        typer.Option("--article", metavar="SKU", help="Only this article; can be given again."),
+    ] = None,
+    include_dependents: Annotated[
+        bool, typer.Option("--include-dependents", help="Take back later changes of the same fields, too.")
+    ] = False,
+    digest: Annotated[
+        str | None, typer.Option("--digest", help="From a dry run: do exactly that, or nothing.")
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Withdraw what an operation brought.
+    """Withdraw what an operation brought, all of it or a part.
 
-    Of a rollback: give back what it withdrew.
+    Of a rollback: give back what it withdrew. A dry run shows what would change, what depends on it, and what went out
+    of the house already. Where the configuration asks for a second person, the first call only asks for it.
     """
-    _end(open_db().rollback(operation, reason=reason, dry_run=dry_run), as_json)
+    db = open_db()
+    chosen: dict[str, Any] = {
+        "tables": table or None,
+        "locations": location or None,
+        "inventory_ids": [find_article(db, word).inventory_id for word in article] if article else None,
+    }
+    if dry_run:
+        preview = db.preview_rollback(operation, **chosen)
+        if as_json:
+            output.print_json(asdict(preview))
+        else:
+            output.print_facts(
+                [
+                    ("digest", preview.digest),
+                    *((k.replace("_", " "), v) for k, v in preview.numbers.items() if v),
+                ]
+            )
+            for title in ("stock", "products", "outside"):
+                rows = getattr(preview, title)
+                if rows:
+                    typer.echo()
+                    output.print_table(rows, output.columns(*rows[0]), title=title)
+            for uuid in preview.dependents:
+                output.say(f"Operation {uuid} changed the same fields later.")
+            output.say("Dry run: nothing was kept.")
+        return
+    result = db.rollback(
+        operation, reason=reason, include_dependents=include_dependents, digest=digest, **chosen
+    )
+    if result.status == "requested":
+        output.say(
+            f"Asked for by {operating_system_user()}. Somebody else has to say the same; "
+            "`syncstock rollbacks` lists what waits."
+        )
+        output.print_result(result, as_json=as_json)
+        raise typer.Exit(NEEDS_PERSON)
+    output.say(f"Done by {operating_system_user()}.")
+    _end(result, as_json)
+
+
+@app.command()
+def rollbacks(
+    limit: Annotated[int, typer.Option("--limit", min=1)] = 50, as_json: options.AsJson = False
+) -> None:
+    """Rollbacks, done and asked for, newest first."""
+    wanted = output.columns(
+        "rollback_id", "operation_uuid", "name", "type", "status", "reason", "requested_by", "created_by",
+        "created_at", "digest", numbers=("rollback_id",),
+    )  # fmt: skip
+    output.show(
+        output.records(open_db().rollbacks(limit)),
+        wanted,
+        as_json=as_json,
+        nothing="Nothing was rolled back.",
+    )
+
+
+@app.command("refuse-rollback")
+def refuse_rollback(
+    operation: Annotated[str, typer.Argument(metavar="UUID", help="From `syncstock rollbacks`.")],
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Refuse a rollback that somebody asked for."""
+    number = open_db().refuse_rollback(operation, reason=reason, dry_run=dry_run)
+    if as_json:
+        output.print_json({"refused": number})
+    else:
+        typer.echo(f"{number} requests were refused.")
 
 
 @app.command()

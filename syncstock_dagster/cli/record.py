@@ -1,11 +1,11 @@
-"""The record: how it stands, what came in and what was done: ``status``, ``watermarks``, ``operations``, ...
+"""The record: how it stands, what came in, what was done, how fast, and what failed for good.
 
 Define a command here when it reads the record of the system itself. Keep out stock (``questions``).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,12 +13,21 @@ from syncstock_dagster.cli import options, output
 from syncstock_dagster.cli.errors import FAILED, NEEDS_PERSON
 from syncstock_dagster.cli.session import open_db
 
+if TYPE_CHECKING:
+    from syncstock_dagster.operations.log import Outcome
+
 app = typer.Typer()
+operations_app = typer.Typer(invoke_without_command=True)
+letters_app = typer.Typer(invoke_without_command=True)
+app.add_typer(operations_app, name="operations")
+app.add_typer(letters_app, name="dead-letters")
 
 Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
 
 #: What of the status means that somebody has something to do.
-_WAITS_FOR_PERSON = ("open_conflicts", "held_counts", "quarantined")
+_WAITS_FOR_PERSON = (
+    "open_conflicts", "held_counts", "quarantined", "staged_changes", "dead_letters", "requested_rollbacks",
+)  # fmt: skip
 
 
 @app.command()
@@ -27,11 +36,16 @@ def status(as_json: options.AsJson = False) -> None:
 
     Exit code 0: in order; 1: the last run failed; 3: something waits for a person.
     """
-    told = open_db().get_status()
+    db = open_db()
+    told = db.get_status() | db.waiting()
+    day = {f"last_day_{name}": value for name, value in db.activity().items()}
     if as_json:
-        output.print_json(told)
+        output.print_json(told | day)
     else:
-        output.print_facts((name.replace("_", " "), value) for name, value in told.items())
+        output.print_facts(
+            (name.replace("_", " "), round(value, 2) if isinstance(value, float) else value)
+            for name, value in (told | day).items()
+        )
     if told["status"] == "ERROR":
         raise typer.Exit(FAILED)
     raise typer.Exit(NEEDS_PERSON if any(told[name] for name in _WAITS_FOR_PERSON) else 0)
@@ -60,9 +74,11 @@ def reset_watermarks(as_json: options.AsJson = False) -> None:
         typer.echo(f"{number} watermarks were reset.")
 
 
-@app.command()
-def operations(limit: Newest = 50, as_json: options.AsJson = False) -> None:
-    """What was done, newest first."""
+@operations_app.callback()
+def operations(ctx: typer.Context, limit: Newest = 50, as_json: options.AsJson = False) -> None:
+    """What was done; `operations show` tells all of one."""
+    if ctx.invoked_subcommand is not None:
+        return
     rows = output.records(open_db().operations(limit))
     for row in rows:
         row["seconds"] = (
@@ -76,12 +92,163 @@ def operations(limit: Newest = 50, as_json: options.AsJson = False) -> None:
         "created_by",
         "started_at",
         "seconds",
-        numbers=("seconds",),
+        "items_processed",
+        "items_per_second",
+        "bottleneck_stage",
+        numbers=("seconds", "items_processed", "items_per_second"),
     )
     if as_json:
         for row in rows:
             del row["seconds"]
     output.show(rows, wanted, as_json=as_json, nothing="Nothing was done yet.")
+
+
+@operations_app.command("show")
+def show_operation(
+    operation: Annotated[str, typer.Argument(metavar="UUID", help="Its first characters are enough.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """All about one operation: how long each stage took, and everything that hangs on it."""
+    told = open_db().operation(operation)
+    if as_json:
+        output.print_json(told)
+        return
+    lists = {name: value for name, value in told.items() if isinstance(value, list)}
+    output.print_facts((name.replace("_", " "), value) for name, value in told.items() if name not in lists)
+    for name, rows in lists.items():
+        if rows:
+            typer.echo()
+            output.print_table(rows, output.columns(*rows[0]), title=name)
+
+
+@app.command()
+def performance(
+    days: Annotated[int, typer.Option("--days", min=1, help="How far back.")] = 30,
+    operation_type: Annotated[
+        str | None, typer.Option("--type", help="Only this type: sync, load, pull, push, ...")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """How operations did, day by day.
+
+    How often, how many failed, how long, how much, and where the time goes.
+    """
+    rows = output.records(open_db().performance(days, operation_type))
+    if not as_json:
+        for row in rows:
+            row |= {
+                name: None if row[name] is None or row[name] != row[name] else f"{row[name]:.2f}"
+                for name in ("median_seconds", "p95_seconds", "waited_seconds")
+            }
+    wanted = output.columns(
+        "day", "type", "runs", "failed", "failed_percent", "median_seconds", "p95_seconds", "items",
+        "items_per_second", "calls", "bytes", "waited_seconds", "bottleneck_stage",
+        numbers=("runs", "failed", "failed_percent", "median_seconds", "p95_seconds", "items", "items_per_second",
+                 "calls", "bytes", "waited_seconds"),
+    )  # fmt: skip
+    output.show(rows, wanted, as_json=as_json, nothing="Nothing was done yet.")
+
+
+@app.command()
+def events(
+    after: Annotated[
+        str, typer.Option("--after", metavar="POSITION", help="Go on from where an earlier call ended.")
+    ] = "0-0-0",
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Only these, as sync.* or count.held; can be given again."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    as_json: options.AsJson = False,
+) -> None:
+    """What happened, as a stream.
+
+    Each event at least once, in order for each article, count or operation.
+    """
+    rows, position = open_db().events(after, types=types, limit=limit)
+    if as_json:
+        output.print_json({"events": rows, "position": position})
+        return
+    wanted = output.columns("event_id", "event_type", "entity_type", "entity_id", "occurred_at", "payload")
+    output.show(rows, wanted, as_json=False, nothing="Nothing happened since.")
+    output.say(f"Go on with --after {position}")
+
+
+@letters_app.callback()
+def dead_letters(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were replayed or discarded.")] = False,
+    limit: Newest = 100,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rows and calls that failed for good.
+
+    `dead-letters fix` mends one, `replay` does it once more, `discard` gives it up.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = output.records(open_db().dead_letters(every, limit))
+    wanted = output.columns(
+        "dead_letter_id", "source", "kind", "state", "attempts", "reason", "payload", "last_failed_at",
+        numbers=("dead_letter_id", "attempts"),
+    )  # fmt: skip
+    output.show(rows, wanted, as_json=as_json, nothing="Nothing failed for good.")
+
+
+Letter = Annotated[int, typer.Argument(metavar="ID", help="From `syncstock dead-letters`.")]
+
+
+@letters_app.command("fix")
+def fix_letter(
+    letter: Letter,
+    values: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="JSON or text; can be given again.")
+    ],
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Mend what failed, field by field."""
+    import json
+
+    given = {}
+    for value in values:
+        name, _, text = value.partition("=")
+        try:
+            # Numbers stay text: a quantity is exact, and 00123 is no number.
+            given[name] = json.loads(text) if text[:1] in ("{", "[", "n") else text
+        except json.JSONDecodeError:
+            given[name] = text
+    payload = open_db().fix_letter(letter, given, dry_run=dry_run)
+    output.print_json(payload) if as_json else output.print_facts(payload.items())
+    if dry_run:
+        output.say("Dry run: nothing was kept.")
+
+
+@letters_app.command("replay")
+def replay_letter(letter: Letter, dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
+    """Do once more what failed, as it is mended. Twice is once."""
+    _tell(open_db().replay_letter(letter, dry_run=dry_run), as_json)
+
+
+@letters_app.command("discard")
+def discard_letter(
+    letter: Letter,
+    reason: options.Reason,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Give one up."""
+    _tell(open_db().discard_letter(letter, reason=reason, dry_run=dry_run), as_json)
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    told = {"operation_uuid": outcome.uuid, **outcome.statistics, "is_dry_run": outcome.is_dry_run}
+    if as_json:
+        output.print_json(told)
+        return
+    output.print_facts((name.replace("_", " "), value) for name, value in told.items() if value)
+    if outcome.is_dry_run:
+        output.say("Dry run: nothing was kept.")
 
 
 @app.command()

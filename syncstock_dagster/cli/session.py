@@ -60,6 +60,13 @@ def open_db() -> SyncStockDB:
         return SyncStockDB()
 
 
+def operating_system_user() -> str:
+    """Who acts: without a login it is the account of this process, and a command says so."""
+    from syncstock_dagster.operations.log import operating_system_user
+
+    return operating_system_user()
+
+
 def find_article(db: SyncStockDB, word: str) -> Article:
     """The article that a person names by SKU, id or another code.
 

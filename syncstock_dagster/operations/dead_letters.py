@@ -79,7 +79,12 @@ def bury(
 
 
 def fix(
-    url: str, dead_letter_id: int, values: Mapping[str, Any], *, who: str | None = None
+    url: str,
+    dead_letter_id: int,
+    values: Mapping[str, Any],
+    *,
+    who: str | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Mend fields of a waiting letter's payload; None takes a field out. Returns the payload as it is now.
 
@@ -99,7 +104,7 @@ def fix(
         )
         return {}
 
-    run_operation(url, f"mend dead letter {dead_letter_id}", "fix", work, who=who)
+    run_operation(url, f"mend dead letter {dead_letter_id}", "fix", work, who=who, dry_run=dry_run)
     return mended
 
 

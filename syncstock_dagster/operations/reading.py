@@ -50,6 +50,13 @@ def activity(url: str) -> dict[str, Any]:
     return row
 
 
+def waiting(url: str) -> dict[str, int]:
+    """What of the record waits for a person: staged changes, dead letters, rollbacks that were asked for."""
+    with connect(url) as connection:
+        (row,) = _rows(connection, "operations/waiting")
+    return row
+
+
 def _rows(connection: Any, name: str, **values: Any) -> list[dict[str, Any]]:
     cursor = connection.execute(statement(name), values or None)
     assert cursor.description is not None

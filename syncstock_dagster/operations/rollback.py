@@ -170,7 +170,9 @@ def preview_rollback(
     )  # fmt: skip
 
 
-def refuse_rollback(url: str, operation_uuid: str, *, reason: str, who: str | None = None) -> int:
+def refuse_rollback(
+    url: str, operation_uuid: str, *, reason: str, who: str | None = None, dry_run: bool = False
+) -> int:
     """Refuse what somebody asked for, or withdraw one's own request; how many requests there were."""
     if not reason or not reason.strip():
         raise BadInput("Refusing needs a reason: say in a few words why.")
@@ -182,7 +184,11 @@ def refuse_rollback(url: str, operation_uuid: str, *, reason: str, who: str | No
         ).rowcount
         return {"refused": done}
 
-    return int(run_operation(url, f"refuse: {reason}", "refuse", work, who=who).statistics["refused"])
+    return int(
+        run_operation(url, f"refuse: {reason}", "refuse", work, who=who, dry_run=dry_run).statistics[
+            "refused"
+        ]
+    )
 
 
 def _needs_asking(
@@ -300,9 +306,8 @@ class _Rollback:
         self._connection.execute(statement("staging/temp_tables"))
         if self._selection.takes("products"):
             self._find_articles(values)
+            self._undo_articles(values)  # first, as everybody locks articles before stock
         numbers = self._undo_stock(values)
-        if self._selection.takes("products"):
-            self._undo_articles(values)
         numbers["products"] = len({one["inventory_id"] for one in self.products})
         self.digest = _digest(self.stock, self.products)
         if self._expected is not None and self._expected != self.digest:
