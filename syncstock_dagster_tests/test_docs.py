@@ -231,7 +231,9 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
     assert named == {str(field.validation_alias or f"SYNCSTOCK_{name.upper()}") for name, field in fields}
 
 
-@pytest.mark.parametrize("document", [README, LAWS, DATA_MODEL, OPERATING, RECORD], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD], ids=lambda path: path.name
+)
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""
     if importlib.util.find_spec("syncstock_dagster.cli") is None:

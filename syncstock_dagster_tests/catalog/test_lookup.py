@@ -1,0 +1,122 @@
+"""Codes and units: check digits, what a code means, and conversions that are exact or not there.
+
+Put here what other rooms ask the catalogue. Keep out changes (``test_staging``).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.catalog.identifiers import check_digit, what_is_wrong
+from syncstock_dagster.catalog.lookup import codes_of, find_articles, unit_factors
+from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
+from syncstock_dagster.stock.policy import ConfigError
+from syncstock_dagster_tests.conftest import REPOSITORY
+from syncstock_dagster_tests.test_docs import RECORD, blocks
+
+
+@pytest.mark.parametrize("code", ["4006381333931", "036000291452", "96385074", "00012345600012"])
+def test_a_real_gtin_is_one(code: str) -> None:
+    assert what_is_wrong("gtin", code) is None
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    assert "check digit" in str(what_is_wrong("gtin", wrong))
+
+
+@given(
+    digits=st.sampled_from([7, 11, 12, 13]).flatmap(lambda n: st.text("0123456789", min_size=n, max_size=n))
+)
+def test_one_wrong_digit_or_two_swapped_neighbours_are_noticed(digits: str) -> None:
+    code = digits + str(check_digit(digits))
+    assert what_is_wrong("gtin", code) is None
+    for n in range(len(code)):
+        wrong = code[:n] + str((int(code[n]) + 3) % 10) + code[n + 1 :]
+        assert what_is_wrong("gtin", wrong) is not None
+
+
+def test_the_database_agrees_about_check_digits(database_url: str) -> None:
+    codes = [
+        "4006381333931",
+        "4006381333932",
+        "036000291452",
+        "96385074",
+        "",
+        "x",
+        "４００６３８１３３３９３１",
+        "1",
+    ]
+    with psycopg.connect(database_url) as connection:
+        for code in codes:
+            (says,) = connection.execute("select syncstock.gtin_is_valid(%s)", [code]).fetchone() or (None,)
+            assert says == (what_is_wrong("gtin", code) is None), code
+
+
+def test_a_code_is_found_where_it_means_one_article(db: SyncStockDB) -> None:
+    db.change_products(
+        [
+            {
+                "sku": "A",
+                "inventory_id": 1,
+                "identifiers": {"zoho": "7", "gtin": "036000291452", "barcode": "A2"},
+            },
+            {"sku": "B", "inventory_id": 2, "identifiers": {"shopify": "7"}},
+            {"sku": "7up", "inventory_id": 3, "identifiers": {"barcode": "A"}},
+        ]
+    )
+    found = find_articles(db.url, ["A", "7", "0036000291452", "A2", "nothing", "7up"])
+    assert found == {"A": 1, "0036000291452": 1, "A2": 1, "7up": 3}  # 7 means two of them
+    assert find_articles(db.url, ["7"], "zoho") == {"7": 1}
+    assert codes_of(db.url, "zoho", [1, 2]) == {1: "7"}
+
+
+def test_units_convert_exactly_or_not_at_all(db: SyncStockDB) -> None:
+    db.change_products(
+        [
+            {"sku": "egg", "inventory_id": 1, "units": {"tray": 30}},
+            {"sku": "flour", "inventory_id": 2, "unit": "kg", "units": {"sack": "12.5"}},
+            {"sku": "nut", "inventory_id": 3, "unit": "g"},
+            {"sku": "cheese", "inventory_id": 4, "unit": "lb"},
+            {"sku": "wine", "inventory_id": 5, "unit": "bottle", "units": {"dozen": 11}},
+        ]
+    )
+    asked = [
+        (1, "each"), (1, "tray"), (1, "dozen"), (1, "kg"), (2, "g"), (2, "sack"), (2, "lb"), (3, "kg"), (4, "kg"),
+        (5, "dozen"), (5, "each"), (9, "each"),
+    ]  # fmt: skip
+    assert unit_factors(db.url, asked) == {
+        (1, "each"): 1, (1, "tray"): 30, (1, "dozen"): 12, (2, "g"): Decimal("0.001"), (2, "sack"): Decimal("12.5"),
+        (2, "lb"): Decimal("0.45359237"), (3, "kg"): 1000, (5, "dozen"): 11,
+    }  # fmt: skip
+
+
+def test_the_configuration_of_the_documents_is_valid(tmp_path: Path) -> None:
+    texts = [block.text for block in blocks("toml", RECORD)]
+    assert texts
+    for text in (*texts, (REPOSITORY / "syncstock.toml").read_text(encoding="utf-8")):
+        path = tmp_path / "syncstock.toml"
+        path.write_text(text, encoding="utf-8")
+        assert load_catalogue_policy(path).sources
+        load_operations_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[catalogue]\nconflict = {}", "conflict"),
+        ("[catalogue.conflicts]\nprice = 'whoever'", "whoever"),
+        ("[catalogue.sources.zoho]\nauto_commit = { max_changes = -1 }", "max_changes"),
+        ("[operations]\nsecond = []", "second"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_told(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "syncstock.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=told):
+        load_catalogue_policy(path)
+        load_operations_policy(path)
