@@ -21,6 +21,7 @@ from benchmarks import (
     naive_ways,
     orchestration,
     real_year,
+    record,
     search,
     snapshots,
     workbooks,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "workbooks": workbooks.run,
     "snapshots": snapshots.run,
     "search": search.run,
+    "record": record.run,
     "naive": naive_ways.run,
     "orchestration": orchestration.run,
 }

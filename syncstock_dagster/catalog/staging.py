@@ -30,9 +30,10 @@ from syncstock_dagster.store.statements import statement
 #: Changes that a person makes by hand; they are no system that could say something else tomorrow.
 PEOPLE = "people"
 
-_COMMIT = (
-    "lock_articles", "check", "refuse", "moved_conflicts", "create_categories", "create_articles", "name_articles",
-    "change_articles", "forget_codes", "enter_codes", "forget_units", "enter_units", "close_committed",
+_CHECK = ("lock_articles", "check", "refuse", "moved_conflicts")
+_APPLY = (
+    "create_categories", "create_articles", "name_articles", "change_articles", "forget_codes", "enter_codes",
+    "forget_units", "enter_units", "write_versions",
 )  # fmt: skip
 
 
@@ -241,14 +242,32 @@ def commit_rows(
     }
     with operation.performance.stage("commit", rows=len(staging_ids)):
         chosen = connection.execute(statement("staging/choose"), values).rowcount
-        connection.execute("select set_config('syncstock.change_source', %s, true)", (source,))
         connection.execute("analyze run_commit")
-        done = {name: connection.execute(statement(f"staging/{name}"), values).rowcount for name in _COMMIT}
+        for name in _CHECK:
+            connection.execute(statement(f"staging/{name}"), values)
+        apply_changes(operation, source)
+        committed = connection.execute(statement("staging/close_committed"), values).rowcount
         if source != PEOPLE:
             connection.execute(statement("staging/agree_committed"), values)
-            connection.execute(statement("staging/mark_synced"), values)
-        connection.execute("select set_config('syncstock.change_source', '', true)")
-    return {"committed": done["close_committed"], "left": chosen - done["close_committed"]}
+    return {"committed": committed, "left": chosen - committed}
+
+
+def apply_changes(operation: Operation, source: str | None = None) -> None:
+    """Bring what is in ``run_commit`` without a problem into the catalogue, with one version an article."""
+    connection = operation.connection
+    values = {
+        "operation_id": operation.operation_id,
+        "is_system": source is not None and source != PEOPLE,
+    }
+    connection.execute(
+        "select set_config('syncstock.change_source', %s, true), set_config('syncstock.versions', 'later', true)",
+        (source or "",),
+    )
+    for name in _APPLY:
+        connection.execute(statement(f"staging/{name}"), values)
+    connection.execute(
+        "select set_config('syncstock.change_source', '', true), set_config('syncstock.versions', '', true)"
+    )
 
 
 def staged(

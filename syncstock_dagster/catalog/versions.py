@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from syncstock_dagster.catalog.staging import apply_changes
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.stock.reading import aware, query
@@ -16,11 +17,6 @@ from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Statements of a commit that bring prepared changes into the catalogue; restoring and rolling back use them, too.
-APPLY = (
-    "create_categories", "change_articles", "forget_codes", "enter_codes", "forget_units", "enter_units",
-)  # fmt: skip
 
 
 def product_versions(url: str, inventory_id: int) -> pd.DataFrame:
@@ -96,6 +92,5 @@ def apply_prepared(operation: Operation, prepare: str, **values: Any) -> int:
     ).fetchall()
     if problems:
         raise BadInput("Cannot be done: " + "; ".join(f"{sku}: {problem}" for sku, problem in problems))
-    for name in APPLY:
-        connection.execute(statement(f"staging/{name}"), values)
+    apply_changes(operation)
     return number

@@ -1,9 +1,10 @@
 -- From now on the article and its source agree on what was committed, and on what was the same already. Grain:
 -- article.
 with said as (
-  select distinct on (c.inventory_id) c.inventory_id, c.remote, s.state
+  select distinct on (c.inventory_id) c.inventory_id, c.remote, v.product_data as state
   from run_commit as c
-  join product_states as s using (inventory_id)
+  join products as p using (inventory_id)
+  join product_versions as v on v.inventory_id = p.inventory_id and v.version_number = p.version
   where c.problem is null
   order by c.inventory_id, c.staging_id desc),
 patches as (

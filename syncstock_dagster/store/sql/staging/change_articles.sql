@@ -9,6 +9,11 @@ set sku = case when d ? 'sku' then d -> 'sku' ->> 'new' else p.sku end,
     style = case when d ? 'style' then d -> 'style' ->> 'new' else p.style end,
     is_active = case when d ? 'is_active' then coalesce((d -> 'is_active' ->> 'new')::boolean, true)
                      else p.is_active end,
+    updated_at = clock_timestamp(),         -- codes and units may be all that changes
+    last_sync_version = case when %(is_system)s
+      then p.version + case when p.operation_id is distinct from %(operation_id)s then 1 else 0 end
+      else p.last_sync_version end,
+    last_synced = case when %(is_system)s then clock_timestamp() else p.last_synced end,
     is_placeholder = p.is_placeholder and d = '{"is_active": {"new": false, "old": true}}'
 from (
   select c.inventory_id, c.change_data as d, c.change_data -> 'category' ->> 'new' as category

@@ -3,10 +3,11 @@
 with moved as (
   select c.staging_id, string_agg(f.key, ', ' order by f.key) as fields
   from run_commit as c
-  join product_states as s using (inventory_id)
+  join products as p using (inventory_id)
+  join product_versions as v on v.inventory_id = p.inventory_id and v.version_number = p.version
   cross join lateral jsonb_each(c.change_data) as f
-  where s.state -> f.key is distinct from nullif(f.value -> 'old', 'null')
-    and s.state -> f.key is distinct from nullif(f.value -> 'new', 'null')
+  where v.product_data -> f.key is distinct from nullif(f.value -> 'old', 'null')
+    and v.product_data -> f.key is distinct from nullif(f.value -> 'new', 'null')
     and c.change_type <> 'create'
   group by c.staging_id),
 taken as (

@@ -1,10 +1,11 @@
 -- Articles that were not there; a placeholder of the SKU that came meanwhile is described below. Grain: article.
 insert into products
-  (inventory_id, sku, name, category_id, price, cost, unit, style, is_active)
+  (inventory_id, sku, name, category_id, price, cost, unit, style, is_active, last_sync_version, last_synced)
 select coalesce(c.inventory_id, nextval('inventory_id_seq')), c.sku, c.change_data -> 'name' ->> 'new', k.category_id,
        (c.change_data -> 'price' ->> 'new')::numeric, (c.change_data -> 'cost' ->> 'new')::numeric,
        coalesce(c.change_data -> 'unit' ->> 'new', 'each'), c.change_data -> 'style' ->> 'new',
-       coalesce((c.change_data -> 'is_active' ->> 'new')::boolean, true)
+       coalesce((c.change_data -> 'is_active' ->> 'new')::boolean, true),
+       case when %(is_system)s then 1 end, case when %(is_system)s then clock_timestamp() end
 from run_commit as c
 left join categories as k on k.name = c.change_data -> 'category' ->> 'new'
 where c.problem is null and c.change_type = 'create'

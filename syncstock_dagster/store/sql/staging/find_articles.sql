@@ -1,5 +1,6 @@
 -- Which article each change is about: the id given, else the exact SKU, else, without a SKU, the one that has the
--- source's own code. Of one article twice in a call, the later row counts. Grain: change.
+-- source's own code. Of one article twice in a call, the later row counts. The newest version is the state (audit
+-- L02). Grain: change.
 with said as (
   select r.position, r.sku, r.inventory_id, r.change_type, r.modified_at,
          case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else n.fields end as fields
@@ -31,7 +32,11 @@ named as (
                           then jsonb_build_object('sku', f.sku) else '{}' end as fields,
          f.modified_at
   from found as f
-  left join product_states as t on t.inventory_id = f.article)
+  left join (
+    select p.inventory_id, p.version, v.product_data as state
+    from products as p
+    join product_versions as v on v.inventory_id = p.inventory_id and v.version_number = p.version
+  ) as t on t.inventory_id = f.article)
 insert into run_changes
   (position, inventory_id, asked_id, sku, change_type, is_said_new, version, state, remote, modified_at)
 select distinct on (coalesce(n.article::text, n.sku))
