@@ -310,7 +310,9 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
     )
 
 
-_ONE_LINE = "cells that end within their line (a quotation mark is not closed, and took the lines below along)"
+_ONE_LINE = (
+    "cells that end within their line (a quotation mark is not closed, and took the lines below along)"
+)
 
 
 def _swallowing(columns: Sequence[pa.Array], delimiter: str, width: int) -> list[int]:
