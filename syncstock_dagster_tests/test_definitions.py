@@ -30,6 +30,7 @@ ASSETS = {
     "daily_snapshot": ("stock", {"team:stock"}),
     "item_stock": ("stock", {"team:stock"}),
     "published_days": ("publishing", {"team:stock"}),
+    "product_search_index": ("search", {"team:stock"}),
 }
 LINEAGE = {
     "reconciled_stock": {
@@ -42,8 +43,9 @@ LINEAGE = {
     "sales": {"drop_folder", "till_system"},
     "pos_counts": {"drop_folder", "till_system"},
     "purchases": {"drop_folder"},
+    "product_search_index": {"product_catalog"},
 }  # fmt: skip
-NOT_DAILY = {"product_catalog", "item_stock", "drop_folder", "till_system"}
+NOT_DAILY = {"product_catalog", "item_stock", "drop_folder", "till_system", "product_search_index"}
 CHECKS = {
     *(f"{asset}:{check}" for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts")
       for check in ("every_file_taken", "plausible_row_count")),
@@ -56,6 +58,7 @@ CHECKS = {
     "daily_snapshot:snapshot_equals_ledger",
     "item_stock:laws_hold",
     "item_stock:no_unexplained_negative",
+    "product_search_index:search_index_equals_catalogue",
 }  # fmt: skip
 BLOCKING = {"ledger_sums_to_stock", "snapshot_equals_ledger", "laws_hold"}
 
@@ -102,9 +105,10 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
         "daily_sync", "ingest_counts", "rebuild_history", "nightly_close", "refresh_snapshots", "checks_only",
+        "search_index",
     }  # fmt: skip
     assert {sensor.name for sensor in repository.sensor_defs} == {
-        "file_arrivals", "restated_days", "lost_runs", "run_failures",
+        "file_arrivals", "restated_days", "lost_runs", "run_failures", "search_index_sensor",
     }  # fmt: skip
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "morning_sync": "daily_sync",

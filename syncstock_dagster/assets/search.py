@@ -9,7 +9,9 @@ import json
 import dagster as dg
 
 from syncstock_dagster.assets.intake import product_catalog
+from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.sensors.asking import ASKED_BY, sensor_status
 
 #: Seconds. A question to PostgreSQL that reads the catalogue only where an operation ended since.
 _ASK_EVERY = 60
@@ -18,7 +20,9 @@ _ASK_EVERY = 60
 @dg.asset(
     group_name="search",
     kinds={"chroma", "postgres"},
+    owners=["team:stock"],
     deps=[product_catalog],
+    metadata=table_metadata("search_indexes"),
     retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
 )
 def product_search_index(syncstock: SyncStock) -> dg.MaterializeResult:
@@ -42,8 +46,8 @@ def product_search_index(syncstock: SyncStock) -> dg.MaterializeResult:
 
 @dg.asset_check(
     asset=product_search_index,
-    description="Every article is in the index with its present content, and nothing else is. If it is not: "
-    "materialise the index. One that cannot be read is built anew by itself.",
+    description="Every article is in the index with its present content, and nothing else is. Remedy: materialise "
+    "the index; one that cannot be read is then built anew.",
 )
 def search_index_equals_catalogue(syncstock: SyncStock) -> dg.AssetCheckResult:
     """Ids and hashes of the index against those of the catalogue."""
@@ -69,7 +73,7 @@ search_index_job = dg.define_asset_job(
 @dg.sensor(
     job=search_index_job,
     minimum_interval_seconds=_ASK_EVERY,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=sensor_status(),
     description="Asks for the search index after operations that changed the catalogue, and when the index is in "
     "doubt.",
 )
@@ -88,7 +92,8 @@ def search_index_sensor(context: dg.SensorEvaluationContext, syncstock: SyncStoc
             skip_reason=f"{said} the index was last found right.",
             cursor=json.dumps({"version": 1, "operations": found.operations}),
         )
-    request = dg.RunRequest(run_key=found.key, tags={"syncstock/reason": found.reason[:200]})
+    tags = {ASKED_BY: "search_index_sensor", "syncstock/reason": found.reason[:200]}
+    request = dg.RunRequest(run_key=found.key, tags=tags)
     return dg.SensorResult(run_requests=[request])
 
 

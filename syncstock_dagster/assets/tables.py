@@ -75,6 +75,15 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("day", "date", "Published is every day up to this one."),
         ("closed_at", "timestamptz", "Since when; later changes are restatements."),
     ),
+    "search_indexes": (
+        ("index_name", "text", "One index of vectors."),
+        ("place", "text", "Where it lies: a folder of one machine, or a Chroma server."),
+        ("embedding", "text", "What made its vectors, with its version."),
+        ("state", "text", "building, current or retired."),
+        ("documents", "int", "Articles in it."),
+        ("finished_at", "timestamptz", "When it last equalled the catalogue."),
+        ("doubt", "text", "Why the next update builds it anew."),
+    ),
 }
 
 

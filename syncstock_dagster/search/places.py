@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -27,6 +28,9 @@ _SEAL = "sealed.json"
 _BOOKS = "chroma.sqlite3"
 #: The collection in an index's folder, which holds no other.
 _COLLECTION = "articles"
+#: Chroma counts who has a folder open without a lock of its own: one thread that opens loses to one that closes.
+_clients = threading.Lock()
+
 #: The least there is: the graph is written to its files with each call that writes. What is only in the books would
 #: be worked into the graph by every reader, and readers would write.
 _SYNC_AT_ONCE = {"sync_threshold": 2, "batch_size": 2}
@@ -107,7 +111,7 @@ class Vectors:
 
     def close(self) -> None:
         """Give back its files and memory."""
-        with failing_as_unusable():
+        with failing_as_unusable(), _clients:
             self._client.close()
 
 
@@ -194,14 +198,14 @@ class FolderPlace:
             with failing_as_unusable():
                 return Vectors(client, client.get_collection(_COLLECTION, embedding_function=None))
         except IndexUnusableError:
-            client.close()
+            Vectors(client, None).close()
             raise
 
     def _client(self, name: str) -> Any:
         import chromadb
 
         try:
-            with failing_as_unusable():
+            with failing_as_unusable(), _clients:
                 return chromadb.PersistentClient(str(self._folder / name), settings=_chroma_settings())
         except (
             AttributeError
@@ -249,13 +253,13 @@ class ServerPlace:
         client = self._client()
         with failing_as_unusable(), suppress(NotFoundError):
             client.delete_collection(name)
-        client.close()
+        Vectors(client, None).close()
 
     def _client(self) -> Any:
         import chromadb
 
         try:
-            with failing_as_unusable():
+            with failing_as_unusable(), _clients:
                 return chromadb.HttpClient(
                     self._host, self._port, self._ssl, self._headers, settings=_chroma_settings()
                 )

@@ -41,8 +41,11 @@ def materialised(db: SyncStockDB, instance: dg.DagsterInstance) -> dg.ExecuteInP
 
 def tick(db: SyncStockDB, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     """What the sensor says."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
-    said = search_index_sensor(context, syncstock=SyncStock(database_url=db.url))
+    syncstock = SyncStock(database_url=db.url)
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"syncstock": syncstock}
+    ) as context:
+        said = search_index_sensor(context)
     assert isinstance(said, dg.SensorResult)
     return said
 
