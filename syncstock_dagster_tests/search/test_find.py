@@ -44,7 +44,7 @@ def shop(db: SyncStockDB) -> SyncStockDB:
     db.upsert_locations([{"code": "cairo", "timezone": "Africa/Cairo"}])
     db.upsert_products(GOODS)
     with psycopg.connect(db.url) as connection:
-        connection.execute("insert into syncstock.product_identifiers values ('ean', '4006381333931', 4)")
+        connection.execute("insert into syncstock.product_identifiers values ('gtin', '4006381333931', 4)")
     db.run_sync(
         [PurchaseRecord(1, 10, at=NOON, ref="P-1"), PurchaseRecord(4, 5, at=NOON, ref="P-2")],
         [SalesRecord(2, 3, at=NOON, ref="S-1", location="cairo")],
@@ -71,6 +71,7 @@ MEANT = [
     ("tea-1", "TEA-1"),
     (" TEA-1 ", "TEA-1"),
     ("4006381333931", "M-7"),
+    ("04006381333931", "M-7"),
     ("7", "FR-1"),
     ("قلب أحمر", "AR-1"),
     ("cafe", "FR-1"),
@@ -125,6 +126,17 @@ def test_filters_hold_for_every_way_of_finding(shop: SyncStockDB) -> None:
         connection.execute("update syncstock.products set is_active = false where sku = '00123'")
     assert "00123" not in skus(shop, "red heart tea light")
     assert skus(shop, "00123", limit=1) == ["M-8"]
+
+
+def test_a_category_holds_those_below_it(shop: SyncStockDB) -> None:
+    with psycopg.connect(shop.url) as connection:
+        connection.execute("insert into syncstock.categories (name) values ('Home')")
+        connection.execute(
+            "update syncstock.categories set parent_id = (select category_id from syncstock.categories "
+            "where name = 'Home') where name in ('Candles', 'Kitchen')"
+        )
+    assert {"00123", "M-7"} <= set(skus(shop, "red", category="Home"))
+    assert "TEA-1" not in skus(shop, "red tea", category="Home")
 
 
 def test_what_cannot_be_asked_is_said(shop: SyncStockDB) -> None:

@@ -17,6 +17,7 @@ from random import Random
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.search import places
@@ -26,6 +27,9 @@ from syncstock_dagster.search.update import check_index, look, update_index
 from syncstock_dagster.settings import get_settings
 
 WORDS = "red blue green heart star tea light holder mug lantern cushion bunting clock garden wooden".split()  # noqa: SIM905
+
+#: Sequences of what may happen: some in the ordinary run, many in the long one.
+SEQUENCES = 60 if settings().max_examples > 100 else 2
 
 
 def fill(db: SyncStockDB, count: int, seed: int = 1) -> None:
@@ -93,37 +97,66 @@ def test_a_small_catalogue_has_an_index_too(db: SyncStockDB, home: Path, count: 
     assert "vectors" in search(db.url, "red heart").articles[0].found_by
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(SEQUENCES))
 def test_the_index_equals_the_catalogue_after_any_sequence(db: SyncStockDB, home: Path, seed: int) -> None:
-    """Changes, removals, updates, rebuilds, doubts and writers that die at any of their steps, in any order."""
+    """Changes, removals, updates, rebuilds, damage, and writers that die or are killed anywhere, in any order."""
     print(f"seed {seed}")
     random = Random(seed)
     fill(db, 40, seed)
-    for _ in range(12):
-        for _ in range(random.randint(0, 3)):
-            sku = f"S{random.randrange(60):05}"
-            if random.random() < 0.7:
-                db.upsert_products([{"sku": sku, "name": " ".join(random.sample(WORDS, 4))}])
-            else:
-                with psycopg.connect(db.url) as connection:
-                    connection.execute(
-                        "update syncstock.products set is_active = not is_active where sku = %s", (sku,)
-                    )
-        step = random.choice(["update", "update", "rebuild", "die", "die", "damage"])
+    for _ in range(10):
+        _change(db, random)
+        step = random.choice(["update", "update", "rebuild", "die", "die", "kill", "damage"])
         if step == "die":
             with pytest.MonkeyPatch.context() as patch:
-                _die_at(patch, random.choice(["create", "successor", "seal", "open", "drop"]))
+                _die_at(patch, random.choice(["create", "seal", "open", "drop"]))
                 with pytest.raises(_Died):
                     update_index(db.url, rebuild=True)
-        elif step == "damage":
-            _damage(home, random)
-            update_index(db.url)
-            assert_right(db, home)
+        elif step == "kill":
+            _kill_a_writer(db, after=random.uniform(0, 0.2), rebuild=random.random() < 0.5)
         else:
+            if step == "damage":
+                _damage(home, random)
             update_index(db.url, rebuild=step == "rebuild")
             assert_right(db, home)
+        assert search(db.url, "red heart").articles
     update_index(db.url)
     assert_right(db, home)
+
+
+def _change(db: SyncStockDB, random: Random) -> None:
+    """Up to three articles are new, renamed, gone or back."""
+    for _ in range(random.randint(0, 3)):
+        sku = f"S{random.randrange(60):05}"
+        if random.random() < 0.7:
+            db.upsert_products([{"sku": sku, "name": " ".join(random.sample(WORDS, 4))}])
+        else:
+            with psycopg.connect(db.url) as connection:
+                query = "update syncstock.products set is_active = not is_active where sku = %s"
+                connection.execute(query, (sku,))
+
+
+_WRITER = """
+import sys
+import chromadb
+from syncstock_dagster.search.update import update_index
+print("ready", flush=True)
+sys.stdin.readline()
+update_index(sys.argv[1], rebuild=sys.argv[2] == "True")
+"""
+
+
+def _kill_a_writer(db: SyncStockDB, *, after: float, rebuild: bool) -> None:
+    """SIGKILL for a writer in a process of its own, so many seconds after it began."""
+    command = [sys.executable, "-c", _WRITER, db.url, str(rebuild)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+        time.sleep(after)
+        writer.kill()
 
 
 class _Died(BaseException):
@@ -132,8 +165,6 @@ class _Died(BaseException):
 
 def _die_at(patch: pytest.MonkeyPatch, step: str) -> None:
     """The next writer dies after this step of its work at the place."""
-    if step == "successor":
-        step = "create"  # a rebuild has none
     original = getattr(places.FolderPlace, step)
 
     def dying(self: places.FolderPlace, *arguments: object) -> None:

@@ -6,6 +6,10 @@ from (
   union all
   select i.inventory_id, 2 from product_identifiers as i where i.identifier = %(question)s::text
   union all
+  select i.inventory_id, 2 from product_identifiers as i  -- UPC and EAN differ by zeros in front
+  where i.system = 'gtin' and %(question)s::text ~ '^[0-9]{8,14}$'
+    and lpad(i.identifier, 14, '0') = lpad(%(question)s::text, 14, '0')
+  union all
   select p.inventory_id, 3 from products as p
   where p.inventory_id = case when %(question)s::text ~ '^[0-9]{1,18}$' then %(question)s::text::bigint end
   union all

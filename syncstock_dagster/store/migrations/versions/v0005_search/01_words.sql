@@ -49,7 +49,12 @@ create function findable_products(only_category text, only_location text, only_i
   from syncstock.products as p
   where p.is_active
     and (only_category is null
-         or p.category_id = (select c.category_id from syncstock.categories as c where c.name = only_category))
+         or p.category_id = any (array(
+           with recursive inside as (  -- the category and those below it
+             select c.category_id from syncstock.categories as c where c.name = only_category
+             union
+             select c.category_id from syncstock.categories as c join inside as i on c.parent_id = i.category_id)
+           select category_id from inside)))
     and (only_location is null and not only_in_stock
          or exists (
            select from syncstock.item_stock as s
