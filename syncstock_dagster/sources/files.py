@@ -216,6 +216,12 @@ def _ask_person(
 ) -> None:
     """A count sheet that is not understood surely enough waits until somebody has looked at it."""
     preview = understood.preview
+    if preview is not None and preview.tables and not problems and not len(understood.table):
+        problems.of_file(
+            f"{understood.lines} lines and no count",
+            "at least one line with a code and a quantity",
+            "Send the sheet when it is filled in; what was counted as none is written as 0.",
+        )
     if preview is None or not preview.tables or settings.confirmed or settings.mapping is not None:
         return
     if preview.confidence < policy.confirm_below:

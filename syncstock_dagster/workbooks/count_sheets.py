@@ -99,6 +99,7 @@ def read_counts(
         preview.tables.append(reading.shown(tables[-1]))
     _doubt_unread_sheets(opened, preview)
     counts = pa.concat_tables(tables) if tables else COUNT_SCHEMA.empty_table()
+    _refuse_articles_in_two_tables(counts, problems)
     return CountEvidence(
         _with_session(counts, name),
         tuple(outside),
@@ -452,6 +453,9 @@ class _SheetReading:
             if certainty < 1 and certainty != NAME_AS_CODE:
                 header = sheet.headers[sheet.fields[name]]
                 preview.doubt(f"column {header!r} was taken for the {_SHOWN[name]}", certainty)
+            place = sheet.fields.get(name)
+            if place in sheet.hidden_columns and self.context.settings.mapping is None:
+                preview.doubt(f"column {letters(place)}, taken for the {_SHOWN[name]}, is hidden", 0.6)
         used = set(sheet.fields.values())
         for place, header in enumerate(sheet.headers):
             if place in used or not header or len(header) > 60 or self.context.settings.mapping is not None:
@@ -536,6 +540,20 @@ def _doubt_unread_sheets(opened: Opened, preview: Preview) -> None:
     for grid in opened.book.grids:
         if grid.name in unread and len(grid) > 3 and len(grid.columns) > 1 and preview.tables:
             preview.doubt(f"sheet {grid.name!r} has {len(grid)} rows of which nothing was read", 0.8)
+
+
+def _refuse_articles_in_two_tables(counts: pa.Table, problems: Problems) -> None:
+    """Within a table the lines were looked at; of two tables without a room nobody knows whether they add up."""
+    keys = [name for name in _ONE_COUNT if name != "lot"]
+    groups = counts.group_by(keys, use_threads=False).aggregate([("position", "count")])
+    twice = groups.filter(pc.greater(groups["position_count"], 1))
+    if len(twice):
+        codes = twice["sku"].fill_null("?").to_pylist()
+        problems.of_file(
+            f"{len(twice)} articles in several tables of one room, the first {codes[0]!r}",
+            "each article once in a room",
+            "Write the name of the room above each table, if they are rooms; else remove the lines that repeat others.",
+        )
 
 
 def _with_session(counts: pa.Table, name: str) -> pa.Table:

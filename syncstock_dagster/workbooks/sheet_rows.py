@@ -24,6 +24,9 @@ from syncstock_dagster.workbooks.rows import Problems, RowReader
 from syncstock_dagster.workbooks.sheets import Cell, Sheet
 from syncstock_dagster.workbooks.values import Refusal
 
+_IN_BRACKETS = re.compile(r"[(\[（]([^()\[\]（）]+)[)\]）]\s*$")
+#: Codes that a program or a person may have changed: zeros lost, .0 behind, blanks or an apostrophe around.
+_CHANGED = r"^[1-9][0-9]*(\.0)?$|^[\s\x{00a0}']|[\s\x{00a0}]$"
 _EXPONENT = r"^[0-9][.,][0-9]+[Ee]\+[0-9]{2}$"
 
 
@@ -129,7 +132,8 @@ class SheetRows(RowReader):
     def in_own_units(self, quantities: pa.Array, behind: pa.Array, sku: pa.Array) -> pa.Array:
         """Quantities in each article's own unit: packs are converted by what the catalogue says they hold."""
         units = self.text("unit").to_pylist() if self.has("unit") else [None] * len(self.sheet)
-        units = [near or column for near, column in zip(behind.to_pylist(), units, strict=True)]
+        whole = self._unit_of_header()
+        units = [near or column or whole for near, column in zip(behind.to_pylist(), units, strict=True)]
         if not any(units):
             return quantities
         kinds = {unit: _unit_kind(unit, self._words) for unit in set(units) if unit}
@@ -168,6 +172,11 @@ class SheetRows(RowReader):
             self._note("unit", f"taken for the articles' own units: {', '.join(own[:10])}")
         return pa.array(shown, pa.string())
 
+    def _unit_of_header(self) -> str | None:
+        """A pack that the header of the quantities names: "Qty (boxes)"."""
+        found = _IN_BRACKETS.search(self.header("quantity"))
+        return found[1].strip() if found and _unit_kind(found[1], self._words) == "pack" else None
+
     # --- codes
 
     def codes(self) -> pa.Array:
@@ -182,16 +191,12 @@ class SheetRows(RowReader):
             if numbers.any():
                 self._note("sku", "codes are stored as numbers; zeros at their beginning may be lost")
             return codes
-        shorn = (
-            numbers | texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$"))
-            if numbers.any()
-            else (texts.rows(values.matches(texts.texts, r"^[1-9][0-9]*(\.0)?$")))
-        )
-        return self._with_zeros(codes, shorn & self.active, numbers)
+        odd = texts.rows(values.matches(texts.texts, _CHANGED))
+        return self._with_zeros(codes, (numbers | odd) & self.active, numbers)
 
     def _with_zeros(self, codes: pa.Array, asked_for: np.ndarray, numbers: np.ndarray) -> pa.Array:
         asked = {
-            text: text.removesuffix(".0")
+            text: text.strip(" \t\n\r\u00a0'").removesuffix(".0")
             for text in codes.filter(pa.array(asked_for)).unique().to_pylist()
             if text is not None
         }
@@ -226,7 +231,10 @@ class SheetRows(RowReader):
             self.refuse_each("sku", refusals)
         if mended:
             examples = ", ".join(f"{text} is {replaced[text]}" for text in sorted(mended)[:3])
-            self._note("sku", f"{len(mended)} codes that lost zeros were found in the catalogue ({examples})")
+            self._note(
+                "sku",
+                f"{len(mended)} codes were found in the catalogue as they are written there ({examples})",
+            )
         lost = [text for text in asked if text not in found and text not in replaced and text not in doubtful]
         unknown = set(lost) & {shown[index] for index in np.flatnonzero(numbers)}
         if unknown:

@@ -139,6 +139,7 @@ class Sheet:
     #: How sure it is that each field is the column it was taken for, from 0 to 1.
     certainty: Mapping[str, float] = field(default_factory=dict)
     hidden_rows: frozenset[int] = frozenset()
+    hidden_columns: frozenset[int] = frozenset()
     merged: Sequence[Span] = ()
     #: What a block of several within one sheet is called, and the numbers of the rows above its header.
     title: str | None = None

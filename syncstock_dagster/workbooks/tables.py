@@ -531,6 +531,7 @@ def _sheet(grid: Grid, block: _Block, header: Header, last_row: int) -> Sheet:
         header_rows=[int(grid.rows[index]) for index in range(header.first, header.end)],
         certainty=dict(header.certainty),
         hidden_rows=grid.hidden_rows,
+        hidden_columns=grid.hidden_columns,
         merged=[span for span in grid.merged if _is_below(span, grid, header)],
         title=title,
     )
