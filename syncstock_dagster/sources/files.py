@@ -309,7 +309,7 @@ def _decided(
         rejected=rejected,
         errors=errors,
         reader=opened.book.reader,
-        notes=tuple(problems.notes),
+        notes=tuple(dict.fromkeys(problems.notes)),
         lines=understood.lines,
         bad_lines=understood.bad_lines,
         preview=understood.preview,

@@ -39,7 +39,11 @@ NAME_AS_CODE = 0.5
 @lru_cache(maxsize=20_000)  # of all files together: what a service keeps must not grow
 def normalised(word: str) -> str:
     """The word as it is compared: no case, accents, punctuation or bracketed unit; single blanks."""
-    plain = unicodedata.normalize("NFKD", _UNIT_AT_END.sub("", word) or word).casefold()
+    return _plain(_UNIT_AT_END.sub("", word) or word)
+
+
+def _plain(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word.replace("#", " no ")).casefold()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     plain = _NOT_A_WORD.sub(" ", plain.translate(_OTHER_LETTERS)).strip()
     return plain.replace(" ", "") if _JOINED.search(plain) else plain
@@ -73,8 +77,8 @@ class Vocabulary:
         return _claim(self, header)
 
     def exact(self, header: str) -> tuple[str, int] | None:
-        """The field and rank of a header that is a known word."""
-        return self.words.get(normalised(header))
+        """The field and rank of a header that is a known word, with what stands in brackets or without it."""
+        return self.words.get(_plain(header)) or self.words.get(normalised(header))
 
     def __hash__(self) -> int:
         return id(self)
@@ -116,6 +120,8 @@ def words(words_file: str | None = None) -> Words:
         _extend(data, words_file)
     around = frozenset(map(normalised, data["around"]["words"]))
     never = frozenset(map(normalised, data["around"]["never"]))
+    packs = frozenset(map(normalised, data["units"]["packs"]))
+    never |= packs  # a quantity of boxes is not one of pieces
     families = {
         family: _vocabulary(data[family], *((around, never) if family == "counts" else ()))
         for family in ("movements", "products", "counts")
@@ -131,7 +137,7 @@ def words(words_file: str | None = None) -> Words:
         summaries=frozenset(map(normalised, data["summaries"]["words"])),
         single=frozenset(map(normalised, data["units"]["single"])),
         measures=frozenset(map(normalised, data["units"]["measure"])),
-        packs=frozenset(map(normalised, data["units"]["packs"])),
+        packs=packs,
         months={
             normalised(name): month
             for month, names in enumerate(data["months"]["names"], start=1)

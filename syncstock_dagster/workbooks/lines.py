@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from syncstock_dagster.workbooks import values
 from syncstock_dagster.workbooks.catalogue import Known
@@ -20,6 +22,8 @@ from syncstock_dagster.workbooks.headers import Words, normalised
 from syncstock_dagster.workbooks.local_forms import numeral
 from syncstock_dagster.workbooks.sheets import Cell, LeftOut, Mask, Sheet
 
+#: Sums that are checked, and lines that one of them may sum unless it sums all: nobody writes more of them.
+_MOST_SUMS, _LONGEST_GROUP = 100, 2_000
 #: What of a line makes it a part of the article above it.
 _PARTS = ("lot", "room", "expiry", "location")
 
@@ -104,12 +108,23 @@ def _totals(sheet: Sheet, words: Words, known: Known, no_code: Mask) -> Mask:
                 articles = {word for word, codes_ in known.codes(named).items() if word in codes_}
                 is_total &= np.array([text not in articles for text in texts], dtype=np.bool_)
             found |= codes.rows(is_total)
-    for index in np.flatnonzero(no_code):
-        texts = [column[int(index)].as_py() for column in sheet.columns]
-        first = next((text for text in texts if text.strip()), "")
-        found[index] = any(
-            is_sum(text, words) for text in texts if text.strip() and text.strip() == first.strip()
-        ) or any(normalised(text) in words.totals for text in texts if 0 < len(text) <= 40)
+    rows = np.flatnonzero(no_code)
+    if len(rows):
+        found[rows] |= _named_sums(sheet, rows, words)
+    return found
+
+
+def _named_sums(sheet: Sheet, rows: npt.NDArray[np.int64], words: Words) -> Mask:
+    """Of lines without a code, those in which a cell left of the quantity announces a sum, or any is such a word."""
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for place, column in enumerate(sheet.columns):
+        cells = values.Distinct.of(column.take(pa.array(rows)))
+        is_left = place < sheet.fields["quantity"]
+        is_word = [
+            is_sum(text, words) if is_left else 0 < len(text) <= 40 and normalised(text) in words.totals
+            for text in cells.texts.to_pylist()
+        ]
+        found |= cells.rows(np.array(is_word, dtype=np.bool_))
     return found
 
 
@@ -134,20 +149,31 @@ def _check_sums(lines: Lines, totals: Mask, no_code: Mask) -> None:
     if not totals.any():
         return
     numbers = _numbers(lines.sheet)
-    running = since = Decimal(0)
+    above: list[Decimal] = []
+    checked = 0
     for index in range(len(lines.sheet)):
         number = numbers[index]
-        if totals[index]:
-            if number is not None and number not in (running, since):
-                row = int(lines.sheet.rows[index])
-                lines.wrong_sums.append(
-                    f"row {row} says {number}, the lines above sum to {since}"
-                    + (f" ({running} in all)" if running != since else "")
-                )
-            since = Decimal(0)
-        elif lines.active[index] and number is not None:
-            running += number
-            since += number
+        if number is None:
+            continue
+        checked += bool(totals[index])
+        if not totals[index]:
+            if lines.active[index]:
+                above.append(number)
+        elif checked < _MOST_SUMS and not _is_sum_of_last(number, above):
+            row = int(lines.sheet.rows[index])
+            lines.wrong_sums.append(f"row {row} says {number}, the lines above sum to {sum(above)}")
+
+
+def _is_sum_of_last(number: Decimal, above: list[Decimal]) -> bool:
+    """Whether a sum is that of the lines above it, down from any one of them: of a group, a page or all."""
+    if number == sum(above):
+        return True
+    rest = Decimal(0)
+    for line in reversed(above[-_LONGEST_GROUP:]):
+        rest += line
+        if rest == number:
+            return True
+    return False
 
 
 def _numbers(sheet: Sheet) -> list[Decimal | None]:
@@ -203,9 +229,17 @@ def _continue(lines: Lines, no_code: Mask) -> None:
         return
     place = sheet.fields["sku"]
     goes_on = np.zeros(len(sheet), dtype=np.bool_)
-    for span in sheet.merged:
-        if span.first_column <= place <= span.last_column and span.last_row > span.first_row:
-            goes_on |= (sheet.rows > span.first_row) & (sheet.rows <= span.last_row)
+    spans = [
+        (span.first_row, span.last_row)
+        for span in sheet.merged
+        if span.first_column <= place <= span.last_column and span.last_row > span.first_row
+    ]
+    if spans:
+        changes = np.zeros(len(sheet) + 1, dtype=np.int64)
+        ends = np.searchsorted(sheet.rows, np.array(spans, dtype=np.int64), side="right")
+        np.add.at(changes, ends[:, 0], 1)
+        np.add.at(changes, ends[:, 1], -1)
+        goes_on = np.cumsum(changes)[:-1] > 0
     has_part = np.zeros(len(sheet), dtype=np.bool_)
     for name in _PARTS:
         if name in sheet.fields:
@@ -248,10 +282,11 @@ def _name_goes_on(sheet: Sheet) -> Mask:
 def _find_sections(lines: Lines, words: Words, no_quantity: Mask) -> None:
     """Labels between the lines, which hold for those below them."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for index in np.flatnonzero(no_quantity & lines.active):
+    filled = np.zeros(len(lines.sheet), dtype=np.int32)
+    for column in lines.sheet.columns:
+        filled += pc.greater(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+    for index in np.flatnonzero(no_quantity & lines.active & (filled <= 2)):
         cells = [column[int(index)].as_py() for column in lines.sheet.columns]
-        if sum(bool(cell.strip()) for cell in cells) > 2:
-            continue
         for meaning, (_, text) in labels([cells], words).items():
             if meaning in ("room", "location"):
                 found.setdefault(meaning, []).append((int(index), text))

@@ -249,7 +249,7 @@ def _with_second_row(
     if article is not None and below[article] and not (exact[article] and exact[article][0] in _ARTICLE):  # type: ignore[index]
         return single
     above = _spread(grid, index, texts, below)
-    several = {place for place, text in enumerate(above) if text and not texts[place]}
+    several = {place for place, text in enumerate(above) if text and _is_shared(above, texts, place)}
     candidates = [
         [
             text
@@ -266,6 +266,12 @@ def _with_second_row(
     both = _as_header(index, index + 2, shown, candidates, finding)
     is_better = both.complete and both.sureness >= single.sureness * 0.9
     return both if is_better or (not single.complete and _promise(both) > _promise(single)) else single
+
+
+def _is_shared(above: Sequence[str], texts: Sequence[str], place: int) -> bool:
+    """Whether an upper text stands over several columns, so that it alone names none of them."""
+    beside = [other for other in (place - 1, place + 1) if 0 <= other < len(above)]
+    return not texts[place] or any(above[other] == above[place] and not texts[other] for other in beside)
 
 
 def _spread(grid: Grid, index: int, texts: Sequence[str], below: Sequence[str]) -> list[str]:
