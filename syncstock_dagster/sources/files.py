@@ -154,6 +154,9 @@ def _open(
 ) -> Opened:
     family = _FAMILY[kind]
     words_file = get_settings().words_file
+    vocabulary = words(words_file).families[
+        family
+    ]  # first: if the file of words cannot be used, no file can be read
     mapping = settings.mapping.columns if settings.mapping is not None else {}
     wording = Wording(family, tuple(mapping.values()), settings.encoding, settings.delimiter, words_file)
     try:
@@ -162,7 +165,6 @@ def _open(
         problems.of_file(error.found, error.expected, error.remedy)
         digest = hashlib.sha256(content).digest()
         return Opened((), Book((), "none: the file cannot be read", digest))
-    vocabulary = words(words_file).families[family]
     is_count = family == "counts"
     opened = find_tables(
         book, Finding(vocabulary, is_count, mapping or None, is_count and policy.hidden == "read")

@@ -483,14 +483,14 @@ def _without_summaries(
     readings: list[_SheetReading], words: Words, problems: Problems, preview: Preview
 ) -> list[_SheetReading]:
     """Leave out sheets that repeat others; where that is not certain, refuse the file."""
+    if len({reading.sheet.name for reading in readings}) < 2:
+        return readings
     by_sheet: dict[str, dict[str, Decimal]] = {}
     for reading in readings:
         if reading.sheet.name is not None:
             sums = by_sheet.setdefault(reading.sheet.name, {})
             for article, number in reading.totals().items():
                 sums[article] = sums.get(article, Decimal(0)) + number
-    if len(by_sheet) < 2:
-        return readings
     for verdict in summaries(by_sheet, words):
         if verdict.leave_out:
             problems.notes.append(f"Sheet {verdict.sheet!r} was left out: {verdict.why}.")

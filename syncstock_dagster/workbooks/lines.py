@@ -225,7 +225,7 @@ def _says_nothing_else(sheet: Sheet, index: int) -> bool:
 def _continue(lines: Lines, no_code: Mask) -> None:
     """Fill in the article of lines that go on with the one above: merged cells, or a further lot or place."""
     sheet = lines.sheet
-    if "sku" not in sheet.fields:
+    if "sku" not in sheet.fields or not (no_code & lines.active).any():
         return
     place = sheet.fields["sku"]
     goes_on = np.zeros(len(sheet), dtype=np.bool_)

@@ -215,6 +215,8 @@ def _deep_rows(grid: Grid, words: Vocabulary, after: int) -> Iterator[int]:
         for column in grid.columns:
             plain = pc.utf8_trim(pc.utf8_lower(column), characters=" .:*#\u00a0")
             hit |= pc.is_in(plain, value_set=known).to_numpy(zero_copy_only=False)
+        if not hit.any():
+            return
         hits.append(hit)
     yield from (int(index) for index in np.flatnonzero(hits[0] & hits[1]) if index >= after)
 

@@ -332,6 +332,55 @@ def test_other_numbers_in_a_name_are_no_dates(name):
     assert parse("sku,count\nA,1\n", name).rejected
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Date:,2026-03-01\nTime:,09:00 - 12:00",
+        "Date: 2026-03-01\nStart: 09:00\nEnd: 12:00",
+        "Datum,01.03.2026\nBeginn,9:00 Uhr\nEnde,12:00 Uhr",
+        "Counted from,9 am,Date,1 March 2026,Finished,12 pm",
+    ],
+)
+def test_a_count_that_took_from_nine_to_twelve_keeps_its_interval(above):
+    (row,) = counts(parse(f"{above}\nsku,count\nA,1\n", "x.csv"))
+    assert row["counted_from_local"] == datetime(2026, 3, 1, 9, 0)
+    assert row["counted_local"] == datetime(2026, 3, 1, 12, 0)
+
+
+def test_the_sender_may_say_when_counting_began():
+    settings = FileSettings(counted_at=LOCAL, counted_from=LOCAL - timedelta(hours=3))
+    (row,) = counts(parse("sku,count\nA,1\n", "x.csv", settings=settings))
+    assert (row["counted_from_local"], row["counted_local"]) == (LOCAL - timedelta(hours=3), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("01.03.2026 18:00", LOCAL),
+        ("1. März 2026 18:00 Uhr", LOCAL),
+        ("March 1, 2026 6:00 PM", LOCAL),
+        ("1 mars 2026", DAY),
+        ("1 de marzo de 2026", DAY),
+        ("2026年3月1日", DAY),
+        ("2026년 3월 1일", DAY),
+        ("2026/03/01 18:00", LOCAL),
+        ("15/03/2026", date(2026, 3, 15)),
+        ("3/15/2026", date(2026, 3, 15)),
+        ("03/03/2026", date(2026, 3, 3)),
+    ],
+)
+def test_dates_are_read_as_their_country_writes_them_where_they_are_clear(text, moment):
+    (row,) = counts(
+        parse(csv_file([("Counted at", text, ""), ("sku", "count", "x"), ("A", "1", "")]), "x.csv")
+    )
+    assert moment in (row.get("counted_local"), row.get("day"))
+
+
+def test_a_column_of_days_and_one_of_times_are_one_instant():
+    (row,) = counts(parse("sku,count,date,time\nA,1,2026-03-01,6:00 pm\n", "x.csv"))
+    assert row["counted_local"] == LOCAL
+
+
 def test_a_count_cannot_end_before_it_began():
     (error,) = parse("sku,count,counted_at,counted_from\nA,1,2026-03-01T18:00,2026-03-01T19:00\n").errors
     assert error.column == "counted_from"
