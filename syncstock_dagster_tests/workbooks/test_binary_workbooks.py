@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from syncstock_dagster_tests.workbooks.builders import parse, real_file, said
+from syncstock_dagster_tests.workbooks.builders import parse, real_file, said, with_part
 
 
 class Failed:
@@ -182,3 +182,21 @@ def test_a_container_whose_records_cannot_be_followed_is_refused_or_says_so():
 def test_the_error_cells_of_a_real_xls_can_be_told():
     parsed = parse(real_file("workbooks/itest_inventory.xls"), "counts/2026-03-01.xls", "counts")
     assert not any("cannot be told" in note for note in parsed.notes)
+
+
+def test_a_far_cell_of_a_binary_workbook_ends_its_reader_and_nothing_else():
+    """Its rectangle would be 550 GB; the reader does not ask before it takes them."""
+    far = [("sku", "count"), ("A", 1.0)]
+    content = xlsb(far)
+    with zipfile.ZipFile(io.BytesIO(content)) as made:
+        sheet = made.read("xl/worksheets/sheet1.bin")
+    stray = part(0, struct.pack("<IIHBBBI", 1_048_575, 0, 300, 0, 0, 0, 0)) + xlsb_cell(16_383, 1.0)
+    end = part(146, b"")
+    parsed = parse(
+        with_part(content, "xl/worksheets/sheet1.bin", lambda _: sheet.replace(end, stray + end)),
+        "counts/2026-03-01.xlsb",
+        "counts",
+    )
+    assert parsed.rejected
+    assert any(words in str(parsed.errors[0]) for words in ("crashes", "MB of memory", "damaged"))
+    assert not parse(content, "counts/2026-03-01.xlsb", "counts").errors
