@@ -65,7 +65,6 @@ class SheetMarks:
     cells: Cells = field(default_factory=dict)
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
-    hidden: bool = False
     merged: list[Span] = field(default_factory=list)
 
 
@@ -77,8 +76,6 @@ class Marks:
     #: The day that a date's serial number counts from; None where the format does not say.
     serial_epoch: date | None = None
     notes: list[str] = field(default_factory=list)
-    #: Sheets whose merged cells stand in ``sheets`` and not with the reader.
-    merged_elsewhere: set[str] = field(default_factory=set)
 
 
 class Look:

@@ -166,16 +166,14 @@ def _grid(meta: Any, sheet: Any, found: SheetMarks, marks: Marks) -> tuple[Grid 
         kinds = [None if kind is None else kind[keep] for kind in kinds]
         numbers = numbers[keep]
     spans = [
-        Span(first[0] + 1, first[1], last[0] + 1, last[1])
-        for first, last in (sheet.merged_cell_ranges or [])
-        if meta.name not in marks.merged_elsewhere
+        Span(first[0] + 1, first[1], last[0] + 1, last[1]) for first, last in (sheet.merged_cell_ranges or [])
     ] + list(found.merged)
     grid = Grid(
         name=meta.name,
         columns=columns,
         kinds=kinds,
         rows=numbers,
-        visible=meta.visible == calamine.SheetVisibleEnum.Visible and not found.hidden,
+        visible=meta.visible == calamine.SheetVisibleEnum.Visible,
         hidden_rows=frozenset(found.hidden_rows),
         hidden_columns=frozenset(found.hidden_columns),
         merged=spans,

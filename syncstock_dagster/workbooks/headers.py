@@ -91,7 +91,7 @@ class Words:
     families: Mapping[str, Vocabulary]
     #: Normalised word -> what a labelled cell above a table says: a key of ``[labels]``.
     labels: Mapping[str, str]
-    #: Meaning -> its normalised words; one word may have several meanings (``von``: from, by).
+    #: Normalised words of sums, of sheets that sum up others, and of units.
     totals: frozenset[str]
     summaries: frozenset[str]
     single: frozenset[str]

@@ -10,7 +10,7 @@ This runs in a process of its own (``reader_process``); nothing here is trusted 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -53,7 +53,7 @@ class Wording:
 
     family: Literal["movements", "counts", "products"] = "counts"
     #: Headers that a confirmed mapping names.
-    headers: tuple[str, ...] = field(default=())
+    headers: tuple[str, ...] = ()
     encoding: str | None = None
     delimiter: str | None = None
     #: A file of further words (``headers.extended_by``).

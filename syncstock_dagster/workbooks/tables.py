@@ -246,7 +246,7 @@ def _with_second_row(
         return single
     alone = _as_header(index + 1, index + 2, below, [[text] for text in below], finding)
     if alone.complete and alone.sureness >= _SURE_ENOUGH:
-        return single  # what stands above a whole header is a title or a label
+        return replace(single, missing=[["a header"]])  # what stands above a whole header is a title or a label
     article = next((single.fields[name] for name in _ARTICLE if name in single.fields), None)
     if article is not None and below[article] and not (exact[article] and exact[article][0] in _ARTICLE):  # type: ignore[index]
         return single
