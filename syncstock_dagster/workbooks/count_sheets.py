@@ -35,6 +35,10 @@ from syncstock_dagster.workbooks.tables import is_numeric, letters
 from syncstock_dagster.workbooks.values import Instants, Refusal
 
 _EXAMPLES = 3
+#: Rooms of a stocktake; more tables than that are no count sheet.
+_MOST_TABLES = 300
+#: Of the lines that name one article too.
+_NAMED_ROWS = 10
 #: In fewer lines a few mistakes are not a misunderstanding of the sheet.
 _TELLING_LINES = 10
 
@@ -82,7 +86,13 @@ def read_counts(
     readings: list[_SheetReading] = []
     offset = 0
     first_said: dict[str, dict[str, tuple[int, str]]] = {}
-    for sheet in opened.sheets:
+    if len(opened.sheets) > _MOST_TABLES:
+        problems.of_file(
+            f"{len(opened.sheets)} tables",
+            f"at most {_MOST_TABLES}",
+            "Put the lines into one table, with the room in a column of its own.",
+        )
+    for sheet in opened.sheets[:_MOST_TABLES]:
         said = dict(labels(sheet.above, words))
         inherited = first_said.setdefault(sheet.name or "", said)
         delimiter = opened.book.properties.get("delimiter")
@@ -326,9 +336,11 @@ class _SheetReading:
         groups = groups.filter(pc.greater(groups["index_count"], 1))
         refusals: dict[int, Refusal] = {}
         for indices in groups["index_list"].to_pylist():
-            numbers = {index: int(self.sheet.rows[index]) for index in indices}
+            some = indices[: _NAMED_ROWS + 1]
             for index in indices:
-                others = shown_rows([number for other, number in numbers.items() if other != index])
+                named = [int(self.sheet.rows[other]) for other in some if other != index][:_NAMED_ROWS]
+                more = len(indices) - 1 - len(named)
+                others = shown_rows(named) + (f" and {more} more" if more else "")
                 where = f"row {others} has" if len(indices) == 2 else f"rows {others} have"
                 refusals[index] = Refusal(f"each article once; {where} it too", _LISTED_TWICE)
         rows.refuse_each("sku" if rows.has("sku") else "inventory_id", refusals)

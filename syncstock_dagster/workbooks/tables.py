@@ -228,7 +228,7 @@ def _header_at(grid: Grid, index: int, finding: Finding) -> Header:
         return single
     if single.sureness < 0.85 and any(_NUMBER.match(text) for text in texts):
         # A line of data that happens to hold two such words.
-        single = replace(single, missing=single.missing or [["a header"]])
+        single = replace(single, fields={}, missing=single.missing or [["a header"]])
     return _with_second_row(grid, index, texts, single, finding)
 
 
@@ -246,7 +246,9 @@ def _with_second_row(
         return single
     alone = _as_header(index + 1, index + 2, below, [[text] for text in below], finding)
     if alone.complete and alone.sureness >= _SURE_ENOUGH:
-        return replace(single, missing=[["a header"]])  # what stands above a whole header is a title or a label
+        return replace(
+            single, fields={}, missing=[["a header"]]
+        )  # what stands above a whole header is a title or a label
     article = next((single.fields[name] for name in _ARTICLE if name in single.fields), None)
     if article is not None and below[article] and not (exact[article] and exact[article][0] in _ARTICLE):  # type: ignore[index]
         return single
