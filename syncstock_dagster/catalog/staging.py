@@ -113,6 +113,7 @@ def take_changes(
     }
     with performance.stage("copy", rows=len(changes)):
         copy_table(connection, "raw_changes", changes)
+        connection.execute("analyze raw_changes")
         unknown = connection.execute(statement("staging/unknown"), values).fetchall()
         bury(
             operation, source, "product",
@@ -293,7 +294,9 @@ def letter_handler(policy: CataloguePolicy) -> Handler:
     def stage_again(operation: Operation, letter: Letter) -> Statistics:
         fields = dict(letter.payload.get("fields", {}))
         change: dict[str, Any] = {
-            name: value for name, value in letter.payload.items() if name != "fields" and value is not None
+            name: value
+            for name, value in letter.payload.items()
+            if name not in ("fields", "where") and value is not None
         }
         for name, value in fields.items():
             group, _, part = name.partition(".")

@@ -68,10 +68,15 @@ def config(as_json: options.AsJson = False) -> None:
 
     Passwords are masked. Rules and readers that are named must exist.
     """
+    from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
     from syncstock_dagster.stock.policy import load_policies, resolve_callable
 
     settings = read_settings()
     policies = load_policies(settings.config_file).named()
+    catalogue = load_catalogue_policy(settings.config_file)
+    operations = load_operations_policy(settings.config_file)
+    for rule in catalogue.rules.values():
+        resolve_callable(rule)
     told: dict[str, Any] = {
         "database_url": settings.shown_database_url,
         "config_file": settings.config_file and str(settings.config_file),
@@ -99,9 +104,27 @@ def config(as_json: options.AsJson = False) -> None:
             resolve_callable(name)
     sources = {name: policy.model_dump(mode="json") for name, policy in policies.items()}
     if as_json:
-        output.print_json({"settings": told, "sources": sources})
+        output.print_json(
+            {
+                "settings": told,
+                "sources": sources,
+                "catalogue": catalogue.model_dump(mode="json"),
+                "operations": operations.model_dump(mode="json"),
+            }
+        )
         return
     output.print_facts(told.items())
+    output.print_facts(
+        [
+            ("second person", ", ".join(operations.second_person) or "never needed"),
+            ("trust", ", ".join(catalogue.trust)),
+            *((f"conflicts of {name}", strategy) for name, strategy in catalogue.conflicts.items()),
+            *(
+                (f"auto commit of {name}", one.auto_commit.model_dump())
+                for name, one in catalogue.sources.items()
+            ),
+        ]
+    )
     typer.echo()
     rows = [
         {

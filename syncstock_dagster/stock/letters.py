@@ -3,7 +3,8 @@
 What belongs here: letter to evidence. What does not: the life of a letter (``operations.dead_letters``).
 
 The payload of a letter of kind ``purchase``, ``sale``, ``movement`` or ``count`` has the fields of the record of that
-kind (``stock.records``), or ``sku`` instead of ``inventory_id``; instants are ISO 8601 with an offset.
+kind (``stock.records``), or ``sku`` instead of ``inventory_id``; instants are ISO 8601 with an offset. That of a bad
+row of a file begins with ``where`` alone: file, sheet, row and what was wrong; whoever mends it adds the fields.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from syncstock_dagster.catalog.lookup import find_articles
-from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.dead_letters import Handler, Letter
+from syncstock_dagster.errors import BadInput, RowError
+from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
 from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.stock.deliveries import claim
 from syncstock_dagster.stock.policy import Policies
@@ -34,6 +35,10 @@ _RECORDS: dict[str, tuple[str, type[Any]]] = {
     "movement": ("movements", MovementRecord),
     "count": ("pos_counts", POSRecord),
 }
+#: What a row of a file of each kind would have been.
+_KINDS = {
+    "purchases": "purchase", "sales": "sale", "movements": "movement", "counts": "count", "products": "product",
+}  # fmt: skip
 _INSTANTS = ("at", "counted_at", "counted_from")
 _AMOUNTS = ("qty", "stock_count", "unit_price")
 
@@ -83,9 +88,21 @@ def handlers(
     return dict.fromkeys(_RECORDS, post)
 
 
+def bury_bad_rows(
+    operation: Operation, delivery_id: int, kind: str, source: str | None, errors: list[dict[str, Any]]
+) -> int:
+    """Rows that a posted file had to leave out become letters, one a row; how many are new."""
+    rows: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
+    for error in errors:
+        rows.setdefault((error.get("sheet"), error.get("row")), []).append(error)
+    failures = [({"where": told}, " ".join(str(RowError(**one)) for one in told)) for told in rows.values()]
+    return bury(operation, source or kind, _KINDS.get(kind, kind), failures, delivery_id=delivery_id)
+
+
 def _record(url: str, record_type: type[Any], letter: Letter) -> Any:
     values = {"source": letter.source, **letter.payload}
     sku = values.pop("sku", None)
+    values.pop("where", None)  # of a bad row: where it stood, and what was wrong with it
     if values.get("inventory_id") is None:
         found = find_articles(url, [str(sku)]).get(str(sku)) if sku else None
         if found is None:

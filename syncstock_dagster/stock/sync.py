@@ -14,6 +14,7 @@ from syncstock_dagster.catalog.products import upsert_rows
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
 from syncstock_dagster.stock.deliveries import Receipt, claim, find_known, receive
 from syncstock_dagster.stock.evidence import BadInput, Evidence
+from syncstock_dagster.stock.letters import bury_bad_rows
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
 from syncstock_dagster.stock.results import SyncResult
@@ -166,7 +167,8 @@ def _post(
 ) -> Statistics:
     connection = operation.connection
     delivery = connection.execute(
-        "select state::text, recorded_at from deliveries where delivery_id = %s for update", (delivery_id,)
+        "select state::text, recorded_at, kind, source, errors from deliveries where delivery_id = %s for update",
+        (delivery_id,),
     ).fetchone()
     if delivery is None or delivery[0] != "received":
         return {"nothing": True}
@@ -175,6 +177,7 @@ def _post(
         (delivery_id,),
     ).fetchone()
     assert payload is not None, "a received delivery has its payload"
+    bury_bad_rows(operation, delivery_id, delivery[2], delivery[3], delivery[4])
     movements, counts, products = (None if part is None else from_bytes(part) for part in payload)
     product_rows = 0 if products is None else upsert_rows(connection, products)
     posting = Posting(

@@ -287,6 +287,30 @@ def test_a_letter_that_makes_no_sense_says_what_is_wrong(db: SyncStockDB) -> Non
         db.discard_letter(letter, reason="")
 
 
+def test_a_bad_row_of_a_file_waits_as_a_letter_and_is_counted_once_mended(db: SyncStockDB) -> None:
+    from syncstock_dagster.sources import parse_file
+
+    text = b"sku,quantity,counted_at\nMUG,5,2026-03-02 12:00\nCUP,a lot,2026-03-02 12:00\n"
+    parsed = parse_file(
+        text, "counts/sheet.csv", "counts", "excel", db.policies.for_source("excel", "counts")
+    )
+    db.post_received([db.receive(parsed).delivery_id])
+    (letter,) = db.dead_letters().to_dict("records")
+    assert (letter["kind"], letter["source"], letter["payload"]["where"][0]["found"]) == (
+        "count",
+        "excel",
+        "a lot",
+    )
+    assert "a lot" in letter["reason"]
+    db.change_products([{"sku": "CUP"}])
+    mended = {"sku": "CUP", "stock_count": "8", "counted_at": NOON.isoformat()}
+    db.fix_letter(letter["dead_letter_id"], mended)
+    db.replay_letter(letter["dead_letter_id"])
+    assert sorted(db.on_hand()["on_hand"]) == [5, 8]
+    assert db.dead_letters().empty
+    assert db.audit() == {}
+
+
 def test_sales_go_on_while_changes_wait(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "inventory_id": 1, "price": 1}])
     db.stage_products([{"sku": "A", "price": 2}], source="zoho")

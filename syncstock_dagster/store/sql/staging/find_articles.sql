@@ -21,7 +21,8 @@ found as (
     select min(c.inventory_id) as inventory_id
     from jsonb_array_elements_text(nullif(s.fields -> ('identifiers.' || %(source)s), 'null')) as e (code)
     join product_identifiers as c on c.system = %(source)s and c.identifier = e.code
-    having count(distinct c.inventory_id) = 1) as x on s.sku is null and s.inventory_id is null),
+    where s.sku is null and s.inventory_id is null
+    having count(distinct c.inventory_id) = 1) as x on true),
 -- An id given with another SKU renames the article.
 named as (
   select f.position, f.article, f.inventory_id as asked_id, coalesce(t.state ->> 'sku', f.sku) as sku,
