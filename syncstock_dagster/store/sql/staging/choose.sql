@@ -3,7 +3,7 @@ with wanted as (
   select s.staging_id
   from products_staging as s
   where s.source = %(source)s and s.status = any(%(statuses)s::text[]) and not s.has_conflicts
-    and (%(staging_ids)s::bigint[] is null or s.staging_id = any(%(staging_ids)s::bigint[]))
+    and (%(staging_ids)s::bigint[] is null or s.staging_id in (select i.id from unnest(%(staging_ids)s::bigint[]) as i (id)))
   order by s.staging_id
   for update)
 insert into run_commit (staging_id, inventory_id, sku, change_type, change_data, remote)
