@@ -126,7 +126,8 @@ def test_a_connection_lost_at_any_round_trip_leaves_a_record_that_is_whole(
                 for query in (
                     "select sku, price, version, is_active from syncstock.products order by sku",
                     "select sku, status, problem from syncstock.products_staging order by staging_id",
-                    "select product_data, version_number from syncstock.product_versions order by product_data ->> 'sku', 2",
+                    "select product_data, version_number from syncstock.product_versions "
+                    "order by product_data ->> 'sku', version_number",
                     "select rollback_type, status from syncstock.sync_rollbacks order by rollback_id",
                 )
             ]
