@@ -188,7 +188,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     }
     assert all(command.help for command in commands.values())
     without_json = {name for name in commands if "--json" not in options[name]}
-    assert without_json == {"demo", "bench", "down", "db upgrade", "db sql", "db url"}
+    assert without_json == {"demo", "bench", "up", "down", "db upgrade", "db sql", "db url"}
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
         "load", "sync", "approve", "reject", "resolve", "rollback", "refuse-rollback", "close", "rebuild",

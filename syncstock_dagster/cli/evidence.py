@@ -191,14 +191,13 @@ def demo() -> None:
     play_demo(open_db(), settings)
 
 
-def play_demo(db: SyncStockDB, settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """Run the demo, unless its files are all there; its folder, and the business days that it is about.
+def play_demo(db: SyncStockDB, settings: Settings) -> Path:
+    """Run the demo; returns its folder.
 
     Raises:
         BadInput: the database holds evidence of its own.
     """
     from syncstock_dagster.demo import run_demo
-    from syncstock_dagster.demo.run import business_days
     from syncstock_dagster.stock.evidence import BadInput
 
     folder = settings.home / "demo"
@@ -208,7 +207,7 @@ def play_demo(db: SyncStockDB, settings: Settings) -> tuple[str, tuple[str, ...]
             "with SYNCSTOCK_DATABASE_URL, or another folder for the embedded one with SYNCSTOCK_HOME."
         )
     run_demo(db, folder, output.console(folding=True))
-    return str(folder), business_days(folder)
+    return folder
 
 
 @dataclass

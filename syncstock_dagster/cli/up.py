@@ -42,8 +42,10 @@ def up(
     days: tuple[str, ...] = ()
     if demo:
         from syncstock_dagster.cli.evidence import play_demo
+        from syncstock_dagster.demo.run import business_days
 
-        drop_folder, days = play_demo(db, settings)
+        played = play_demo(db, settings)
+        drop_folder, days = str(played), business_days(played)
     try:
         run(settings, db.url, folder=Path.cwd(), drop_folder=drop_folder, days=days, say=typer.echo)
     except (ServiceError, HomeError) as error:
