@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.service.graphql import Webserver
@@ -234,3 +236,38 @@ def ask(up: Up, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*SYNCSTOCK, command], cwd=REPOSITORY, env=up.environment, capture_output=True, text=True, timeout=120
     )
+
+
+@pytest.mark.skipif(settings().max_examples < 100, reason="takes minutes: runs in `make prove`")
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_after_a_power_cut_in_the_middle_of_a_run_it_goes_on_and_nothing_counts_twice(
+    up: Up, instance
+) -> None:
+    """Everything is killed at once, so nobody is left who would notice that the worker is gone."""
+    db = SyncStockDB(up.environment["SYNCSTOCK_DATABASE_URL"])
+    shop = Shop(db, up.drop, instance)
+    skus = articles(400)
+    db.upsert_products([{"sku": sku} for sku in skus])
+    up.start()
+    for n, day in enumerate(DAYS):
+        lines = [(f"{day}-{n}", i, sku, "london", 1, f"{day} 12:00") for i, sku in enumerate(skus)]
+        shop.drop(f"sales/{day}.csv", MOVEMENT_COLUMNS, lines)
+    up.wait(lambda: bool(up.server.runs(statuses=["STARTED"])) and up.worker() is not None, 90)
+    up.wait(lambda: len(db.deliveries("posted")) > 2, 90)
+    (cut,) = up.server.runs(statuses=["STARTED"])
+    for pid in up.processes():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert up.process is not None
+    up.process.wait()
+    up.process = None
+    assert up.processes() == {}
+    print(f"{len(db.deliveries('posted'))} of {len(DAYS)} files were posted when the power went")
+
+    up.start()
+    took = up.wait(lambda: stock_of(db) == dict.fromkeys(skus, -len(DAYS)), 400)
+    print(f"stock was right {took:.0f} s after the new start")
+    up.wait(lambda: not up.server.runs(statuses=["STARTED", "STARTING", "QUEUED"]), 120)
+    assert {run["status"] for run in up.server.runs() if run["id"] == cut["id"]} == {"FAILURE"}
+    assert db.audit() == {}
