@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,8 +45,6 @@ _SAME = 1e-3
 NOT_INSTALLED = (
     "ChromaDB is not installed, so PostgreSQL answers alone: pip install 'syncstock-dagster[search]' adds it."
 )
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class Current(NamedTuple):
     doubt: str | None
 
 
-def update_index(url: str, *, rebuild: bool = False, progress: Progress | None = None) -> IndexReport:
+def update_index(url: str, *, rebuild: bool = False) -> IndexReport:
     """Make the index equal to the catalogue: by what changed, or from nothing where that is better or asked for.
 
     Raises:
@@ -111,7 +109,7 @@ def update_index(url: str, *, rebuild: bool = False, progress: Progress | None =
         place = find_place(settings.home, settings.search_url)
         with _writing(connection, place):
             _sweep(connection, place)
-            work = _Work(connection, place, embedding, _documents(connection), progress)
+            work = _Work(connection, place, embedding, _documents(connection))
             current = current_index(connection, place)
             reason = "asked for" if rebuild else _reason_to_rebuild(current, embedding)
             if reason is None:
@@ -215,13 +213,11 @@ class _Work:
         place: Place,
         embedding: Embedding,
         documents: Mapping[str, str],
-        progress: Progress | None,
     ) -> None:
         self._connection = connection
         self._place = place
         self._embedding = embedding
         self._documents = documents
-        self._progress = progress
 
     def build(self, reason: str) -> IndexReport:
         """A new index from nothing, swapped in when it is whole."""
@@ -266,12 +262,8 @@ class _Work:
 
     def _write(self, vectors: Vectors, document_ids: Sequence[str]) -> None:
         ids = iter(document_ids)
-        written = 0
         while batch := list(islice(ids, vectors.step)):
             vectors.add(batch, self._embedding.embed([self._documents[document] for document in batch]))
-            written += len(batch)
-            if self._progress is not None:
-                self._progress(written, len(document_ids))
 
     def _finish(self, name: str, vectors: Vectors, churn: int) -> None:
         """Close an index that is written, look at it as a reader would, and swap it in."""
