@@ -28,7 +28,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             sources.TILL_SYSTEM,
             *dg.load_assets_from_modules([intake, stock, publishing, search]),
         ],
-        asset_checks=[*checks.build_checks(), *dg.load_asset_checks_from_modules([search])],
+        asset_checks=checks.build_checks(),
         jobs=[*jobs.build_jobs(), search.search_index_job],
         sensors=[*sensors.build_sensors(), search.search_index_sensor],
         schedules=schedules.build_schedules(),

@@ -1,4 +1,4 @@
-"""Search: the index of vectors, kept equal to the catalogue; its check, its job and what asks for it.
+"""Search: the index of vectors, kept equal to the catalogue; its job and what asks for it.
 
 Define here what Dagster shows of search. Keep out the work (``search.update``).
 """
@@ -41,25 +41,6 @@ def product_search_index(syncstock: SyncStock) -> dg.MaterializeResult:
             "model": report.embedding,
             "notice": report.notice or "",
         }
-    )
-
-
-@dg.asset_check(
-    asset=product_search_index,
-    description="Every article is in the index with its present content, and nothing else is. Remedy: materialise "
-    "the index; one that cannot be read is then built anew.",
-)
-def search_index_equals_catalogue(syncstock: SyncStock) -> dg.AssetCheckResult:
-    """Ids and hashes of the index against those of the catalogue."""
-    from syncstock_dagster.search.update import check_index
-
-    found = check_index(syncstock.db().url)
-    return dg.AssetCheckResult(
-        passed=found.is_right,
-        # An index that lags is found out by the next question's other ways; one that is broken is not asked.
-        severity=dg.AssetCheckSeverity.ERROR if found.problem else dg.AssetCheckSeverity.WARN,
-        description=found.problem or found.notice,
-        metadata={"documents": found.documents, "missing": found.missing, "surplus": found.surplus},
     )
 
 

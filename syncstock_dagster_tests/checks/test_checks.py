@@ -55,6 +55,7 @@ def test_everything_is_green_where_everything_is_right(shop: Shop, form) -> None
     shop.count("opening.csv", [("A", 500, f"{DAY} 08:00")])
     shop.sell("a.csv", [("R1", "A", 1, f"{DAY} 12:00")])
     shop.run("daily_sync", DAY)
+    shop.db.update_search()
     verdicts = judge(shop, form)
     assert len(verdicts) >= 15
     assert all(verdicts.values()), verdicts

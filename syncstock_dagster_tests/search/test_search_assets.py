@@ -13,9 +13,9 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.assets.search import (
     product_search_index,
-    search_index_equals_catalogue,
     search_index_sensor,
 )
+from syncstock_dagster.checks.search import build_checks
 from syncstock_dagster.definitions import build_defs
 from syncstock_dagster.resources import SyncStock
 
@@ -29,11 +29,16 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield ephemeral
 
 
-def materialised(db: SyncStockDB, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+INDEX = dg.AssetSelection.assets(product_search_index)
+
+
+def materialised(
+    db: SyncStockDB, instance: dg.DagsterInstance, selection: dg.AssetSelection = INDEX
+) -> dg.ExecuteInProcessResult:
     """The asset and its check, run."""
     return dg.materialize(
-        [product_search_index, search_index_equals_catalogue],
-        selection=[product_search_index],
+        [product_search_index, *build_checks()],
+        selection=selection,
         resources={"syncstock": SyncStock(database_url=db.url)},
         instance=instance,
     )
@@ -67,11 +72,11 @@ def test_the_asset_tells_what_it_did_and_its_check_passes(
     assert check_passed(result)
 
 
-def checked(db: SyncStockDB) -> dg.AssetCheckResult:
+def checked(db: SyncStockDB, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     """The check alone, as from the Checks tab."""
-    result = search_index_equals_catalogue(SyncStock(database_url=db.url))
-    assert isinstance(result, dg.AssetCheckResult)
-    return result
+    result = materialised(db, instance, dg.AssetSelection.checks_for_assets(product_search_index))
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
 
 
 def test_the_check_warns_of_an_index_that_lags_and_fails_one_that_is_broken(
@@ -80,10 +85,10 @@ def test_the_check_warns_of_an_index_that_lags_and_fails_one_that_is_broken(
     db.upsert_products(GOODS)
     materialised(db, instance)
     db.upsert_products([{"sku": "S1", "name": "blue star"}])
-    lagging = checked(db)
+    lagging = checked(db, instance)
     assert (lagging.passed, lagging.severity) == (False, dg.AssetCheckSeverity.WARN)
     next((home / "search").rglob("data_level0.bin")).write_bytes(b"")
-    broken = checked(db)
+    broken = checked(db, instance)
     assert (broken.passed, broken.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "damaged" in str(broken.description)
     assert len(tick(db, instance).run_requests or ()) == 1  # the repair is asked for
