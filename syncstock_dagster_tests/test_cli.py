@@ -195,7 +195,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         "products set", "products restore", "products lock", "products unlock", "categories set", "locations set",
         "staging stage", "staging approve", "staging reject", "staging commit",
         "dead-letters fix", "dead-letters replay", "dead-letters discard",
-        "counts load", "counts sheet", "counts mappings",
+        "counts load", "counts sheet", "counts mappings", "search rebuild",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
         "approve", "reject", "resolve", "rollback", "refuse-rollback", "products restore", "staging approve",

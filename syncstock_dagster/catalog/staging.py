@@ -217,7 +217,7 @@ def commit_staged(
             ids = [row[0] for row in rows if row[1] == source]
             done = commit_rows(operation, source, ids, ["approved"], reason or None)
             total = {name: total[name] + done[name] for name in total}
-            operation.connection.execute("truncate run_commit")
+            operation.connection.execute("truncate run_commit, run_losers")
         total["partly"] = total["left"] > 0
         return _with_release(operation, total, policies, default_location)
 

@@ -29,7 +29,7 @@ app = typer.Typer()
 search_app = typer.Typer(
     cls=_AskingGroup,
     no_args_is_help=True,
-    help="Articles by what they are called, with their stock: search red heart tea light.",
+    help="Articles by what they are called: search red heart.",
 )
 app.add_typer(search_app, name="search")
 

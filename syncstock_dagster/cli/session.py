@@ -169,8 +169,9 @@ def _send_log_to_stderr(as_json: bool) -> None:
         # The default shows the values of variables, which may be secrets.
         plain = structlog.dev.plain_traceback
         line = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
+    # Looked up for each line: whoever runs a command inside of a program may have replaced it, and put it back since.
     structlog.configure(
-        processors=[*common, line], logger_factory=structlog.PrintLoggerFactory(file=sys.stderr)
+        processors=[*common, line], logger_factory=lambda *_: structlog.PrintLogger(file=sys.stderr)
     )
     if logging.lastResort is not None:  # where the standard library's records go when nobody set anything up
         meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta

@@ -40,4 +40,7 @@ create temp table if not exists run_reversals (
   primary key (inventory_id, field)
 ) on commit delete rows;
 
-truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit, run_reversals
+-- Articles that lose a code to another one in a commit without being part of it.
+create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
+
+truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit, run_reversals, run_losers
