@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -115,7 +116,16 @@ class Databases:
         """Remove the database at `url`, and whoever is still connected to it."""
         name = urlsplit(url).path.lstrip("/")
         assert name.startswith("syncstock_test_"), f"{name} was not made by a test"
-        self._admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        command = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        for patience in range(40, -1, -1):
+            try:
+                self._admin.execute(command)
+                return
+            except psycopg.errors.InsufficientPrivilege:
+                # The server's own vacuum is in it, which an ordinary role may not end; it is done in a moment.
+                if not patience:
+                    raise
+                time.sleep(0.25)
 
     def close(self) -> None:
         """Remove all that is left of this session."""
