@@ -6,7 +6,8 @@ from the environment, and any work.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -83,3 +84,13 @@ def _keep_connections(instance: dg.DagsterInstance | None) -> None:
     if instance is not None:
         hour = 3600
         instance.optimize_for_webserver(statement_timeout=hour * 1000, pool_recycle=hour, max_overflow=4)
+
+
+@contextmanager
+def on_behalf_of(context: dg.AssetExecutionContext) -> Iterator[str]:
+    """Operations within are on record as this run's, and are found by it; yields who acts."""
+    from syncstock_dagster.operations.log import acting
+
+    who = f"Dagster run {context.run.run_id}"
+    with acting(who=who, dagster_run_id=context.run.run_id):
+        yield who

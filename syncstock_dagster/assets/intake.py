@@ -15,7 +15,7 @@ from syncstock_dagster.assets.failing import failed_work, no_folder, refused_fil
 from syncstock_dagster.assets.sources import DROP_FOLDER, TILL_SYSTEM
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
-from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.resources import SyncStock, on_behalf_of
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.stock.policy import Kind, Policies
 
@@ -92,14 +92,14 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
         from syncstock_dagster.stock import days as business_days
 
         db = syncstock.db()
-        who = f"Dagster run {context.run.run_id}"
-        taken = _take_in(db, syncstock.folder(), config, who, wanted_by(name, db.policies))
         asked = [
             source
             for source, policy in readers(db).items()
             if policy.kind == kind and takes(db.policies, source)
         ]
-        reports = run_readers(db, only=asked, who=who)
+        with on_behalf_of(context) as who:
+            taken = _take_in(db, syncstock.folder(), config, who, wanted_by(name, db.policies))
+            reports = run_readers(db, only=asked, who=who)
         good = taken.received
         context.log.info(
             f"{taken.listing.files} files of this kind lie in the drop folder: {len(good)} taken in, "
@@ -222,14 +222,14 @@ def product_catalog(
     from syncstock_dagster.stock import days as business_days
 
     db = syncstock.db()
-    who = f"Dagster run {context.run.run_id}"
-    taken = _take_in(db, syncstock.folder(), config, who, lambda kind, _: kind == "products")
-    before = [
-        seen.delivery_id
-        for _, seen in taken.listing.seen.values()
-        if seen.state == "received" and seen.delivery_id is not None
-    ]
-    results, failures = post(db, [*before, *waiting_of(taken.receipts)], who=who)
+    with on_behalf_of(context) as who:
+        taken = _take_in(db, syncstock.folder(), config, who, lambda kind, _: kind == "products")
+        before = [
+            seen.delivery_id
+            for _, seen in taken.listing.seen.values()
+            if seen.state == "received" and seen.delivery_id is not None
+        ]
+        results, failures = post(db, [*before, *waiting_of(taken.receipts)], who=who)
     _observe(context, taken.listing, from_till=False, read=())
     if taken.refused:
         errors = [error for receipt in taken.refused for error in receipt.errors]

@@ -10,7 +10,7 @@ from pydantic import Field
 from syncstock_dagster.assets.stock import daily_snapshot, item_stock
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
-from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.resources import SyncStock, on_behalf_of
 
 
 class PublishConfig(dg.Config):
@@ -45,7 +45,8 @@ def published_days(
     over, _ = business_days.calendar(db.url)
     last = min(days[-1], over)
     if last >= days[0]:
-        db.close_day(last, config.locations or None, who=f"Dagster run {context.run.run_id}")
+        with on_behalf_of(context) as who:
+            db.close_day(last, config.locations or None, who=who)
         context.log.info(f"Published up to {last}.")
     else:
         context.log.warning(f"Nothing to publish: {days[0]} is not over at every location.")

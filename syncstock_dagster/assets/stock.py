@@ -30,7 +30,7 @@ from syncstock_dagster.partitions import (
     plain,
     tell_each_day,
 )
-from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.resources import SyncStock, on_behalf_of
 
 
 class ReconcileConfig(dg.Config):
@@ -79,7 +79,8 @@ def reconciled_stock(
     )
     waiting = waiting_deliveries(db.url, None if config.everything else covered)
     context.log.info(f"{len(waiting)} deliveries wait to be posted.")
-    results, failures = post(db, waiting, who=f"Dagster run {context.run.run_id}")
+    with on_behalf_of(context) as who:
+        results, failures = post(db, waiting, who=who)
     totals: Counter[str] = Counter()
     for result in results:
         totals.update(result.numbers())
@@ -96,7 +97,8 @@ def reconciled_stock(
         )
     metadata: dict[str, Any] = {"this_run": {"deliveries": len(results), **totals}}
     if config.rebuild:
-        report = db.rebuild(who=f"Dagster run {context.run.run_id}")
+        with on_behalf_of(context) as who:
+            report = db.rebuild(who=who)
         metadata["rebuild"] = "everything was right" if report.found_nothing else f"mended: {report}"
         context.log.info(f"Rebuilt from the evidence: {metadata['rebuild']}.")
     found = business_days.counted(db.url, span)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date
 
+import psycopg
 import pytest
 
 from syncstock_dagster import SyncStockDB
@@ -99,6 +100,16 @@ def test_L4_days_in_any_order_and_cut_end_in_the_same_stock(shop: Shop, seed: in
     assert other.daily(date(2026, 3, 2), date(2026, 3, 5)).equals(random_life)
     assert other.variances()[["counted", "expected", "variance", "status"]].equals(variances)
     assert shop.db.audit() == {} and other.audit() == {}
+
+
+def test_an_operation_is_on_record_with_the_run_that_did_it(shop: Shop) -> None:
+    fill(shop)
+    result = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    with psycopg.connect(shop.db.url) as connection:
+        rows = connection.execute(
+            "select distinct dagster_run_id, created_by from syncstock.sync_operations where operation_type = 'load'"
+        ).fetchall()
+    assert rows == [(result.run_id, f"Dagster run {result.run_id}")]
 
 
 def test_files_that_come_day_by_day_end_in_the_same_stock(shop: Shop) -> None:
