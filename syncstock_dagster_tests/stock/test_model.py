@@ -603,6 +603,10 @@ def test_L4_order_cuts_and_repetition_do_not_matter(open_database: OpenDatabase)
     check()
 
 
+@pytest.mark.skipif(
+    EXAMPLES < 100,
+    reason="runs in `make prove`: beside the whole suite in one process it does not end within its time limit",
+)
 @pytest.mark.prove
 def test_any_history_of_evidence_and_decisions_agrees_with_the_model(
     open_database: OpenDatabase,
