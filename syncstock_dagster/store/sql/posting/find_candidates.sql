@@ -26,6 +26,10 @@ spoken as (
   join stock_counts as c using (inventory_id, location_id, counted_at)
   join deliveries as d using (delivery_id)
   where c.decision in ('pending', 'held', 'applied') and c.withdrawn_by is null),
+heard as (
+  select *, min(word) filter (where decision = 'applied') over (
+    partition by inventory_id, location_id, counted_at) as point_word
+  from spoken),
 superseded as (
   update stock_counts as c
   set standing = case when s.is_last then 'none' else 'superseded' end::count_standing,
@@ -38,17 +42,12 @@ asked as (
   select inventory_id, location_id, counted_at, source_id, session,
          sum(quantity) filter (where is_last) as quantity,
          array_agg(count_id order by count_id) filter (where is_last and decision <> 'applied') as count_ids,
-         min(word) filter (where is_last or decision = 'applied') as word
-  from spoken
+         min(word) filter (where is_last or decision = 'applied') as word, min(point_word) as point_word
+  from heard
   group by inventory_id, location_id, counted_at, source_id, session
-  having bool_or(is_last and decision <> 'applied')),
-points as (
-  select inventory_id, location_id, counted_at, min(word) as word
-  from spoken
-  where decision = 'applied'
-  group by inventory_id, location_id, counted_at)
+  having bool_or(is_last and decision <> 'applied'))
 insert into run_candidates
-select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.quantity, a.count_ids, a.word, p.word,
+select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.quantity, a.count_ids, a.word, a.point_word,
        row_number() over (
          partition by a.inventory_id, a.location_id
          order by a.counted_at, a.source_id, a.session nulls first),
@@ -56,7 +55,6 @@ select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.qu
        s.review_from, s.hold_above, null
 from asked as a
 join run_sources as s on s.source_id = a.source_id and s.of_counts
-left join points as p using (inventory_id, location_id, counted_at)
 left join count_points as here
   on here.inventory_id = a.inventory_id and here.location_id = a.location_id
   and here.counted_at = a.counted_at and here.recorded_to = 'infinity'
