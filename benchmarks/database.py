@@ -48,8 +48,21 @@ def fresh_database(template: str | None = None) -> Iterator[str]:
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        _drop(server, name)
+
+
+def _drop(server: str, name: str) -> None:
+    """The server's own vacuum may be in it, which an ordinary role may not end; it is done in a while."""
+    command = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    with psycopg.connect(server, autocommit=True) as admin:
+        for patience in range(120, -1, -1):
+            try:
+                admin.execute(command)
+                return
+            except psycopg.errors.InsufficientPrivilege:
+                if not patience:
+                    raise
+                time.sleep(0.5)
 
 
 def server_url() -> str:

@@ -107,8 +107,8 @@ def _dagster(stock: str, own: str, folder: Path, drop: Path) -> dict[str, float]
         assert len(db.deliveries(state="received")) == 0
         with psycopg.connect(stock) as connection:
             row = connection.execute(
-                "select sum(value::numeric) from syncstock.sync_operations as o, "
-                "jsonb_each_text(o.statistics -> 'seconds')"
+                "select sum((stage ->> 'seconds')::numeric) from syncstock.sync_performance_logs as p, "
+                "jsonb_array_elements(p.stages) as stage"
             ).fetchone()
         assert row is not None
         measured["posting in the backfill"] = float(row[0])

@@ -1,13 +1,11 @@
--- The staged rows that a commit takes, locked; those with open conflicts are not among them. Grain: staged row.
+-- The staged rows that a commit takes, locked in order; those with open conflicts are not among them. Whoever waited
+-- for another's commit sees its outcome, for a locked row is judged anew. Grain: staged row.
 with wanted as (
-  select s.staging_id
+  select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote
   from products_staging as s
   where s.source = %(source)s and s.status = any(%(statuses)s::text[]) and not s.has_conflicts
     and (%(staging_ids)s::bigint[] is null or s.staging_id in (select i.id from unnest(%(staging_ids)s::bigint[]) as i (id)))
   order by s.staging_id
   for update)
 insert into run_commit (staging_id, inventory_id, sku, change_type, change_data, remote)
-select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote
-from wanted as w
-join products_staging as s using (staging_id)
-where s.status = any(%(statuses)s::text[]) and not s.has_conflicts
+select w.staging_id, w.source_product_id, w.sku, w.change_type, w.change_data, w.remote from wanted as w
