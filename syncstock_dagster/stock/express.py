@@ -28,6 +28,12 @@ _DAY = 86_400_000_000  # microseconds
 _NEVER = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: What the columns of ``movements`` hold where nothing is said: not sent where it holds for all rows, which saves a
+#: tenth of the time.
+_USUAL: dict[str, Any] = {
+    "leg": 0, "advisory": False, "day_grain": False, "restates": False, "day": None, "unit_price": None,
+}  # fmt: skip
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -251,7 +257,7 @@ class _Lane:
             return texts.take(pa.array(codes[places]))
 
         documents = pc.binary_join_element_wise(":", self._documents, "")
-        return pa.table(
+        rows = pa.table(
             {
                 "delivery_id": same(delivery_id, pa.int64()),
                 "position": own("position"),
@@ -259,7 +265,6 @@ class _Lane:
                 "location_id": self.location[places],
                 "source_id": self.source[places],
                 "leg": own("leg"),
-                "state": same("in_force", pa.string()),
                 "advisory": self._advisory[places].astype(bool),
                 "day_grain": self._is_day[places],
                 "restates": self._restates[places].astype(bool),
@@ -272,6 +277,14 @@ class _Lane:
                 "unit_price": own("unit_price"),
             }
         )
+        return rows.drop_columns([name for name, usual in _USUAL.items() if _is_all(rows[name], usual)])
+
+
+def _is_all(column: pa.ChunkedArray, value: Any) -> bool:
+    """Whether every value of a column is this one."""
+    if value is None:
+        return bool(column.null_count == len(column))
+    return not column.null_count and bool(pc.all(pc.equal(column, value)).as_py())
 
 
 def _encoded(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:

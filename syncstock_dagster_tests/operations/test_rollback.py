@@ -277,3 +277,35 @@ def test_a_rollback_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=told):
         shop.rollback(day(shop), **given)
+
+
+def active(db: SyncStockDB, inventory_id: int) -> bool:
+    """Whether an article is in use."""
+    (state,) = db.product_states([inventory_id])["state"]
+    return bool(state["is_active"])
+
+
+def test_an_article_that_only_withdrawn_evidence_names_is_out_of_use_until_it_comes_back(
+    shop: SyncStockDB,
+) -> None:
+    """Back and forth as often as one likes: nothing but the rollbacks themselves has changed it."""
+    delivery = shop.run_sync([PurchaseRecord(7, 5, at=NOON, ref="P-7")]).operation_uuid
+    for _ in range(2):
+        undone = shop.rollback(delivery, reason="wrong file").operation_uuid
+        assert not active(shop, 7)
+        shop.rollback(undone, reason="it was right")
+        assert active(shop, 7)
+    assert shop.audit() == {}
+
+
+@pytest.mark.parametrize("is_count", [False, True])
+def test_an_article_that_other_evidence_names_stays_in_use(shop: SyncStockDB, is_count: bool) -> None:
+    """Its stock goes on being counted and sold."""
+    delivery = shop.run_sync([PurchaseRecord(7, 5, at=NOON, ref="P-7")]).operation_uuid
+    if is_count:
+        shop.run_sync(pos_counts=[POSRecord(7, 4, NOON + HOUR)])
+    else:
+        shop.run_sync(sales=[SalesRecord(7, 1, at=NOON + HOUR, ref="S-7")])
+    shop.rollback(delivery, reason="wrong file")
+    assert active(shop, 7)
+    assert stock(shop)[7, "main"] == (4 if is_count else -1)

@@ -1,6 +1,7 @@
 -- What an operation changed of articles and what would be taken back of it: each field to what it was before, unless
--- it is so already. A created article is not deleted, for evidence may name it: it becomes inactive. A field that
--- somebody has changed since depends on it. Grain: article and field.
+-- it is so already. A created article is not deleted, for evidence may name it: it becomes inactive; a placeholder only
+-- where no other operation's evidence names it. A field that somebody has changed since depends on it. Grain: article
+-- and field.
 with made as (
   select v.inventory_id, v.version_number, v.product_data, b.product_data as before,
          case when b.inventory_id is null then array['is_active'] else v.changed_fields end as fields,
@@ -22,7 +23,17 @@ changes as (
   from made as m
   join product_states as s using (inventory_id)
   cross join lateral unnest(m.fields) as f (field)
-  where f.field <> 'is_placeholder')
+  where f.field <> 'is_placeholder'
+    and not (m.is_creation and m.product_data ? 'is_placeholder' and (
+      exists (
+        select from stock_counts as e
+        join deliveries as d using (delivery_id)
+        where e.inventory_id = m.inventory_id and e.withdrawn_by is null and d.operation_id <> %(requested_id)s)
+      or exists (
+        select from ledger_entries as e
+        join movements as v using (movement_id)
+        join deliveries as d using (delivery_id)
+        where e.inventory_id = m.inventory_id and v.state = 'in_force' and d.operation_id <> %(requested_id)s))))
 insert into run_reversals (inventory_id, field, old, new, dependents)
 select c.inventory_id, c.field, c.old, c.new,
        case when c.has_moved then array(

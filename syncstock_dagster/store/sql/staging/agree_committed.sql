@@ -19,3 +19,4 @@ from patches as p
 order by p.inventory_id
 on conflict (inventory_id, system) do update
   set remote = y.remote || excluded.remote, agreed = y.agreed || excluded.agreed, synced_at = clock_timestamp()
+  where (y.remote || excluded.remote, y.agreed || excluded.agreed) is distinct from (y.remote, y.agreed)

@@ -14,7 +14,7 @@ set sku = case when d ? 'sku' then d -> 'sku' ->> 'new' else p.sku end,
       then p.version + case when p.operation_id is distinct from %(operation_id)s then 1 else 0 end
       else p.last_sync_version end,
     last_synced = case when %(is_system)s then clock_timestamp() else p.last_synced end,
-    is_placeholder = p.is_placeholder and d = '{"is_active": {"new": false, "old": true}}'
+    is_placeholder = p.is_placeholder and d - 'is_active' = '{}'
 from (
   select c.inventory_id, c.change_data as d, c.change_data -> 'category' ->> 'new' as category
   from run_commit as c

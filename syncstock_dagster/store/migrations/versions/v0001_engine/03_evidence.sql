@@ -11,11 +11,11 @@ create table movements (
   inventory_id bigint not null,
   location_id int not null,
   source_id smallint not null,
-  leg smallint not null,
-  state movement_state not null,
-  advisory boolean not null,        -- compared only: in force or not, it never touches stock
-  day_grain boolean not null,       -- known only by its day; effective_at is where the source's rule puts it
-  restates boolean not null,        -- a later one of the same identity replaces an earlier one
+  leg smallint not null default 0,
+  state movement_state not null default 'in_force',
+  advisory boolean not null default false,  -- compared only: in force or not, it never touches stock
+  day_grain boolean not null default false, -- known only by its day; effective_at is where the source's rule puts it
+  restates boolean not null default false,  -- a later one of the same identity replaces an earlier one
   effective_at timestamptz not null,
   quantity numeric not null,
   day date,                         -- the stated day of a day-grain row
