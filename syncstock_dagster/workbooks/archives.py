@@ -28,6 +28,7 @@ _MOST_RATIO = 250
 _SMALL = 8 * 1024**2
 
 _SEND_A_TABLE = "Save the table as CSV UTF-8 or as an .xlsx workbook and send that."
+HAS_MACROS = "The workbook has macros; they were not run."
 _SAVE_AGAIN = "Open it in a spreadsheet program, save it again and send that."
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
@@ -216,7 +217,7 @@ def _carried_along(archive: Archive) -> list[str]:
     if any(name.lower().endswith("vbaproject.bin") for name in names) or any(
         name.startswith(("xl/macrosheets/", "Basic/", "Scripts/")) for name in names
     ):
-        notes.append("The workbook has macros; they were not run.")
+        notes.append(HAS_MACROS)
     links = [name for name in names if re.fullmatch(r"xl/externalLinks/[^/]+\.xml", name)]
     if links:
         is_dde = any(b"ddeLink" in archive.read(name) or b"oleLink" in archive.read(name) for name in links)

@@ -1,7 +1,7 @@
 """Looking into the records of binary workbooks for error cells, which their reader returns as blank cells.
 
 What belongs here: the records of .xls (BIFF8 in an OLE container) and .xlsb (BIFF12) that say: an error, a hidden
-row. What does not: values (the reader has them), and other formats (``cell_marks``).
+row or column, a sheet of macros. What does not: values (the reader has them), and other formats (``cell_marks``).
 
 A file whose records cannot be followed is not refused here: the reader decides whether it is damaged, and a note
 says that error cells could not be told.
@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from datetime import date
 
-from syncstock_dagster.workbooks.archives import Archive
+from syncstock_dagster.workbooks.archives import HAS_MACROS, Archive
 from syncstock_dagster.workbooks.cell_marks import Mark, Marks, SheetMarks
 from syncstock_dagster.workbooks.sheets import Cell
 
@@ -30,11 +30,14 @@ _ERRORS = {
 _NOT_TOLD = "In this file error cells cannot be told from blank ones; save it as .xlsx if it has formulas."
 
 # Records of .xls.
-_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FORMULA, _BOOLERR, _ROW = (
-    0x0809, 0x000A, 0x0085, 0x0022, 0x0006, 0x0205, 0x0208,
+_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FORMULA, _BOOLERR, _ROW, _COLINFO = (
+    0x0809, 0x000A, 0x0085, 0x0022, 0x0006, 0x0205, 0x0208, 0x007D,
 )  # fmt: skip
+_MACRO_SHEET = 1
 # Records of .xlsb.
-_XLSB_ROW, _XLSB_ERROR, _XLSB_FORMULA_ERROR, _XLSB_SHEET = 0, 3, 11, 156
+_XLSB_ROW, _XLSB_ERROR, _XLSB_FORMULA_ERROR, _XLSB_COLUMNS, _XLSB_SHEET = 0, 3, 11, 60, 156
+#: A record may name as many columns as it likes; a sheet has no more.
+_COLUMNS = 16_384
 _END_OF_CHAIN = 0xFFFFFFFA
 
 
@@ -143,7 +146,9 @@ def _marks_of_stream(stream: bytes) -> Marks:
             if depth == 0:
                 sheet = None
         elif kind == _BOUNDSHEET:
-            place, _, count, is_wide = struct.unpack_from("<IHBB", stream, body)
+            place, _, sheet_type, count, is_wide = struct.unpack_from("<IBBBB", stream, body)
+            if sheet_type == _MACRO_SHEET and HAS_MACROS not in marks.notes:
+                marks.notes.append(HAS_MACROS)
             raw = stream[body + 8 : body + 8 + (2 * count if is_wide & 1 else count)]
             names[place] = raw.decode("utf-16-le" if is_wide & 1 else "latin-1")
         elif kind == _DATEMODE and struct.unpack_from("<H", stream, body)[0]:
@@ -169,6 +174,10 @@ def _look_at_record(stream: bytes, kind: int, body: int, sheet: SheetMarks) -> N
         (options,) = struct.unpack_from("<H", stream, body + 12)
         if options & 0x20:
             sheet.hidden_rows.add(row + 1)
+    elif kind == _COLINFO:
+        first, last, _, _, options = struct.unpack_from("<HHHHH", stream, body)
+        if options & 1:
+            sheet.hidden_columns.update(range(first, min(last, _COLUMNS) + 1))
 
 
 # --- xlsb
@@ -224,6 +233,10 @@ def _marks_of_xlsb(content: bytes) -> SheetMarks:
             (row,) = struct.unpack_from("<I", body)
             if len(body) > 11 and body[11] & 0x10:
                 found.hidden_rows.add(row + 1)
+        elif kind == _XLSB_COLUMNS:
+            first, last, _, _, options = struct.unpack_from("<IIIIH", body)
+            if options & 1:
+                found.hidden_columns.update(range(first, min(last, _COLUMNS) + 1))
         elif kind in (_XLSB_ERROR, _XLSB_FORMULA_ERROR):
             (column,) = struct.unpack_from("<I", body)
             found.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(body[8], "#N/A"))

@@ -94,6 +94,7 @@ def open_file(content: bytes, wording: Wording) -> Book:
 
 def _open_container(content: bytes) -> Book:
     """A file of the time before zip archives: .xls, and what else is kept in the same container."""
+    from syncstock_dagster.workbooks.archives import HAS_MACROS
     from syncstock_dagster.workbooks.binary_marks import has_stream
     from syncstock_dagster.workbooks.excel_files import open_workbook
 
@@ -111,10 +112,8 @@ def _open_container(content: bytes) -> Book:
         if has_stream(content, stream):
             raise UnreadableFileError(what, "a table", _SEND_A_TABLE)
     book = open_workbook(content, None)
-    if has_stream(content, "_VBA_PROJECT_CUR"):
-        book = Book(
-            book.grids, book.reader, book.digest, [*book.notes, "The workbook has macros; they were not run."]
-        )
+    if has_stream(content, "_VBA_PROJECT_CUR") and HAS_MACROS not in book.notes:
+        book = Book(book.grids, book.reader, book.digest, [*book.notes, HAS_MACROS])
     return book
 
 

@@ -43,7 +43,7 @@ def xls_cell(row: int, column: int, value) -> bytes:
     return record(0x0203, place + struct.pack("<d", value))
 
 
-def xls(rows, hidden=()) -> bytes:
+def xls(rows, hidden=(), hidden_column=None, sheet_type=0) -> bytes:
     """A workbook of one sheet in the container of the time before archives."""
 
     def begin(kind: int) -> bytes:
@@ -52,9 +52,11 @@ def xls(rows, hidden=()) -> bytes:
     name = b"S"
     head = begin(5) + record(0x0042, struct.pack("<H", 1200)) + record(0x0022, b"\x00\x00")
     sheet_at = len(head) + 4 + 8 + len(name) + 4
-    head += record(0x0085, struct.pack("<IHBB", sheet_at, 0, len(name), 0) + name) + record(0x000A, b"")
+    head += record(0x0085, struct.pack("<IBBBB", sheet_at, 0, sheet_type, len(name), 0) + name) + record(0x000A, b"")
     assert len(head) == sheet_at
     body = begin(0x10) + record(0x0200, struct.pack("<IIHHH", 0, len(rows), 0, len(rows[0]), 0))
+    if hidden_column is not None:
+        body += record(0x007D, struct.pack("<HHHHHH", hidden_column, hidden_column, 2000, 15, 1, 0))
     for row in range(len(rows)):
         options = 0x20 if row in hidden else 0
         body += record(
@@ -122,10 +124,15 @@ def xlsb_cell(column: int, value) -> bytes:
     return part(5, place + struct.pack("<d", value))
 
 
-def xlsb(rows) -> bytes:
+def xlsb(rows, hidden_column=None) -> bytes:
     sheet = (
         part(129, b"")
         + part(148, struct.pack("<IIII", 0, len(rows) - 1, 0, len(rows[0]) - 1))
+        + (
+            part(390, b"") + part(60, struct.pack("<IIIIH", hidden_column, hidden_column, 2000, 0, 1)) + part(391, b"")
+            if hidden_column is not None
+            else b""
+        )
         + part(145, b"")
     )
     for row, cells in enumerate(rows):
@@ -165,6 +172,19 @@ def test_hidden_rows_of_an_old_workbook_are_left_out_and_named():
     )
     assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
     assert [(list(left.rows), left.why) for left in parsed.preview.left_out] == [([2], "the row is hidden")]
+
+
+@pytest.mark.parametrize(
+    ("content", "ending"), [(xls(ROWS, hidden_column=1), "xls"), (xlsb(ROWS, hidden_column=1), "xlsb")]
+)
+def test_a_hidden_column_of_quantities_is_doubted(content, ending):
+    parsed = parse(content, f"counts/2026-03-01.{ending}", "counts")
+    assert "is hidden" in str(parsed.preview)
+
+
+def test_a_sheet_of_macros_of_the_time_before_vba_is_named():
+    parsed = parse(xls(ROWS, sheet_type=1), "counts/2026-03-01.xls", "counts")
+    assert any("macros" in note for note in [*parsed.notes, *map(str, parsed.errors)])
 
 
 def test_a_container_whose_records_cannot_be_followed_is_refused_or_says_so():
