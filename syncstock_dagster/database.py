@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from syncstock_dagster.settings import get_settings
-from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import Policies, load_policies
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store import schema
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from syncstock_dagster.sources.files import ParsedFile
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evidence import Evidence
+    from syncstock_dagster.stock.reading import Which
     from syncstock_dagster.stock.rebuild import RebuildReport
     from syncstock_dagster.stock.records import Records
 
@@ -569,17 +569,61 @@ class SyncStockDB:
 
     # -- decisions ---------------------------------------------------------------------------------------------
 
+    def held(self, **which: Unpack[Which]) -> pd.DataFrame:
+        """Counts that wait for a person, all or those of a ``tier``, ``source``, ...; columns as in ``variances``."""
+        from syncstock_dagster.stock import reading
+
+        return reading.held(self.url, self.policies, **which)
+
     def approve(
-        self, count_ids: int | Sequence[int], *, reason: str, who: str | None = None, dry_run: bool = False
+        self,
+        count_ids: int | Sequence[int] | None = None,
+        *,
+        reason: str,
+        digest: str | Mapping[int, str] | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+        **which: Unpack[Which],
     ) -> SyncResult:
-        """Apply held counts."""
-        return self._decide(count_ids, "applied", reason, who, dry_run)
+        """Apply held counts: those named, or all of a ``tier``, ``source``, ``location`` or ``session``.
+
+        ``digest`` says what was looked at (``variances``): one for one count, else one for each id. Whatever changed
+        since is refused, with all of it. Above the critical limit nobody approves what they delivered.
+        """
+        return self._decide("applied", count_ids, reason, digest, who, dry_run, which)
 
     def reject(
-        self, count_ids: int | Sequence[int], *, reason: str, who: str | None = None, dry_run: bool = False
+        self,
+        count_ids: int | Sequence[int] | None = None,
+        *,
+        reason: str,
+        digest: str | Mapping[int, str] | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+        **which: Unpack[Which],
     ) -> SyncResult:
-        """Reject held counts for good."""
-        return self._decide(count_ids, "rejected", reason, who, dry_run)
+        """Reject held counts for good; which ones as in ``approve``."""
+        return self._decide("rejected", count_ids, reason, digest, who, dry_run, which)
+
+    def ask_recount(
+        self,
+        count_ids: int | Sequence[int],
+        *,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> SyncResult:
+        """Ask for held counts to be counted again: they stay held, and a later count answers."""
+        from syncstock_dagster.stock.decisions import ask_recount
+
+        return ask_recount(
+            self.url, [count_ids] if isinstance(count_ids, int) else count_ids, self.policies,
+            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def recounts(self, every: bool = False) -> pd.DataFrame:
+        """Recounts that are wanted; with ``every`` also those that a later count has answered."""
+        return self._read("recounts", every=every)
 
     def resolve(
         self,
@@ -715,20 +759,20 @@ class SyncStockDB:
 
     def _decide(
         self,
-        count_ids: int | Sequence[int],
         decision: Literal["applied", "rejected"],
+        count_ids: int | Sequence[int] | None,
         reason: str,
+        digest: str | Mapping[int, str] | None,
         who: str | None,
         dry_run: bool,
+        which: Which,
     ) -> SyncResult:
-        from syncstock_dagster.stock.decisions import decide_counts
+        from syncstock_dagster.stock.decisions import asked_counts, decide_counts
 
-        ids = [count_ids] if isinstance(count_ids, int) else list(count_ids)
-        if not ids:
-            raise BadInput("Say which counts: their count_id stands in the variances.")
+        ids, digests = asked_counts(count_ids, digest, which, lambda: self.held(**which))
         return decide_counts(
-            self.url, ids, decision, self.policies,
-            reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
+            self.url, ids, decision, self.policies, reason=reason, default_location=DEFAULT_LOCATION, digests=digests,
+            who=who, dry_run=dry_run,
         )  # fmt: skip
 
     def _zone_of(self, location: str | None) -> str | None:

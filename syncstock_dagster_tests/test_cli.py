@@ -665,14 +665,19 @@ def test_config_shows_what_is_in_effect_and_no_password(
     monkeypatch.setenv("SYNCSTOCK_DATABASE_URL", "postgresql://me:hunter2@db.example/shop")
     monkeypatch.setenv("SYNCSTOCK_DROP_FOLDER", "sftp://me:hunter2@files.example/drop")
     write(
-        tmp_path / "syncstock.toml", '[sources.excel.gate]\nreview_from = 5\n[sources.till]\nkind = "sales"\n'
+        tmp_path / "syncstock.toml",
+        "[sources.excel.gate]\nreview_from = 5\npercent = { hold_above = 20 }\n"
+        '[sources.excel.gate.categories."Candles"]\nhold_above = 30\n[sources.till]\nkind = "sales"\n',
     )
     shown = run("config")
     assert "5 / 100" in shown.stdout
     assert "till" in shown.stdout
     answer = told(run("config", "--json"))
     assert answer["settings"]["database_url"] == "postgresql://me:***@db.example/shop"
-    assert answer["sources"]["excel"]["gate"] == {"review_from": "5", "hold_above": "100"}
+    gate = answer["sources"]["excel"]["gate"]
+    assert (gate["review_from"], gate["hold_above"], gate["percent"]["hold_above"]) == ("5", "100", "20")
+    assert gate["categories"]["Candles"]["hold_above"] == "30"
+    assert "category Candles" in shown.stdout
     assert "hunter2" not in shown.output + json.dumps(answer)
 
 

@@ -130,18 +130,25 @@ def config(as_json: options.AsJson = False) -> None:
         {
             **source,
             "source": name,
-            "gate": f"{source['gate']['review_from']} / {source['gate']['hold_above']}"
-            if source["trust"] == "gated"
-            else None,
+            "gate": policies[name].gate.told()["all"] if source["trust"] == "gated" else None,
             "rules": ", ".join([*source["validation_rules"], *source["gate_rules"]]),
         }
         for name, source in sources.items()
     ]
     wanted = (
-        "source", "kind", "trust", "gate", "unknown_sku", "on_change", "day_grain", "count_time", "bad_rows",
+        "source", "kind", "trust", "gate", "sheet", "unknown_sku", "on_change", "day_grain", "count_time", "bad_rows",
         "rules", "reader",
     )  # fmt: skip
     output.print_table(rows, output.columns(*wanted))
+    own_limits = [
+        {"source": name, "of": of, "limits": limits}
+        for name, policy in policies.items()
+        for of, limits in policy.gate.told().items()
+        if of != "all" and policy.trust == "gated"
+    ]
+    if own_limits:
+        typer.echo()
+        output.print_table(own_limits, output.columns("source", "of", "limits"), title="Limits of their own")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -6,14 +6,13 @@ questions as of an instant (``reading``), the audit of every law (``audit``), an
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from syncstock_dagster.stock.policy import DEFAULTS, Policies
+from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -71,14 +70,9 @@ class Verdicts:
 def verdicts(url: str, policies: Policies, span: Span) -> Verdicts:
     """How the counts of some days compare with the books."""
     with connect(url) as connection:
-        names = [row[0] for row in connection.execute("select name from sources")]
-    gates = [
-        {"name": name, "review_from": str(policy.gate.review_from), "hold_above": str(policy.gate.hold_above)}
-        for name in {*names, *DEFAULTS}
-        if (policy := policies.for_source(name, "counts")).trust == "gated"
-    ]
+        gates = policies.gates(row[0] for row in connection.execute("select name from sources"))
     first, last = span or (None, None)
-    rows = _rows(url, "verdicts", first=first, last=last, gates=json.dumps(gates))
+    rows = _rows(url, "verdicts", first=first, last=last, gates=gates)
     by_status = {row["status"]: row["of_status"] for row in rows}
     far = tuple(row for row in rows if row["status"] in ("review", "flagged", "held", "rejected"))
     return Verdicts(rows[0]["counts"] if rows else 0, by_status, far)

@@ -1,12 +1,16 @@
 """People's decisions: on held counts, and on conflicts. Each is an operation, and evidence like any other (L9).
 
-What belongs here: approve, reject, resolve. What does not: the gate's own verdicts (``stock.posting``).
+What belongs here: approve, reject, ask for a recount, resolve. What does not: the gate's own verdicts
+(``stock.posting``), and which counts fit a selection (``stock.reading``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from psycopg import Connection
 
 from syncstock_dagster.catalog.conflicts import settle_staged
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
@@ -15,6 +19,48 @@ from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from syncstock_dagster.stock.reading import Which
+
+#: Tiers in which a count is approved by somebody else than who delivered it, by the gate's ``second_person``.
+_SECOND_PERSON = {
+    "held": ["tolerance", "review", "held", "critical"],  # a rule of the shop's own may hold what is small
+    "critical": ["critical"],
+    "never": [],
+}
+
+
+def asked_counts(
+    count_ids: int | Sequence[int] | None,
+    digest: str | Mapping[int, str] | None,
+    which: Which,
+    held: Callable[[], pd.DataFrame],
+) -> tuple[list[int], dict[int, str]]:
+    """The counts that somebody means, and the digests under which they were looked at.
+
+    Counts that are chosen by what they have in common are decided on as they are found now.
+
+    Raises:
+        BadInput: nobody says which, both ways are used at once, nothing fits, or it is unclear whose the digest is.
+    """
+    if any(which.values()):
+        if count_ids is not None or digest is not None:
+            raise BadInput("Name counts, or say what they have in common; not both.")
+        found = held()
+        if not len(found):
+            raise BadInput("No held count fits: " + ", ".join(f"{k} {v}" for k, v in which.items() if v))
+        return found["count_id"].tolist(), dict(zip(found["count_id"], found["digest"], strict=True))
+    ids = [count_ids] if isinstance(count_ids, int) else [int(one) for one in count_ids or ()]
+    if not ids:
+        raise BadInput("Say which counts: their count_id stands in the variances.")
+    if isinstance(digest, str):
+        if len(ids) != 1:
+            raise BadInput("Of several counts each needs its own digest: give a mapping from count_id.")
+        digest = {ids[0]: digest}
+    return ids, {int(count_id): one for count_id, one in (digest or {}).items()}
 
 
 def decide_counts(
@@ -25,34 +71,115 @@ def decide_counts(
     *,
     reason: str,
     default_location: str,
+    digests: Mapping[int, str] | None = None,
     who: str | None = None,
     dry_run: bool = False,
 ) -> SyncResult:
-    """Apply or reject held counts. A count that was decided so before stays as it is.
+    """Apply or reject held counts, all of them or none. A count that was decided so before stays as it is.
+
+    ``digests`` are those of the counts as they were looked at (``db.variances()``): what is different now is refused.
 
     Raises:
-        BadInput: no reason is given, or a count is not held (unknown, withdrawn, applied or rejected).
+        BadInput: no reason is given; a count is not held (unknown, withdrawn, applied or rejected, perhaps by somebody
+            else a moment ago), or has changed since it was looked at; or it needs somebody else to approve it.
     """
     _need_reason(reason)
     ids = sorted({int(count_id) for count_id in count_ids})
 
     def work(operation: Operation) -> Statistics:
-        wrong = operation.connection.execute(
-            statement("decisions/undecided"), {"count_ids": ids, "allowed": ["held", decision]}
-        ).fetchall()
-        if wrong:
-            raise BadInput(
-                "Only held counts can be decided on: "
-                + "; ".join(f"count {i} is {state}" for i, state in wrong)
-            )
+        connection = operation.connection
+
+        def check() -> None:
+            _refuse_undecidable(connection, ids, ["held", decision])
+            _refuse_changed(connection, digests or {})
+            if decision == "applied":
+                _refuse_own(connection, policies, operation.who)
+
+        _refuse_undecidable(connection, ids, ["held", decision])
         posting = _posting(operation, policies, default_location)
-        return posting.take_decision(ids, decision, ["held"], operation.who, reason)
+        return posting.take_decision(ids, decision, ["held"], operation.who, reason, check)
 
     kind = "approve" if decision == "applied" else "reject"
     outcome = run_operation(
         url, f"{kind}: {reason}", kind, work, who=who, is_rollbackable=True, dry_run=dry_run
     )
     return SyncResult.of(outcome, reason)
+
+
+def ask_recount(
+    url: str,
+    count_ids: Sequence[int],
+    policies: Policies,
+    *,
+    reason: str,
+    default_location: str,
+    who: str | None = None,
+    dry_run: bool = False,
+) -> SyncResult:
+    """Ask for held counts to be counted again. They stay held; ``db.recounts()`` lists what is wanted.
+
+    Raises:
+        BadInput: no reason is given, or a count is not held.
+    """
+    _need_reason(reason)
+    ids = sorted({int(count_id) for count_id in count_ids})
+
+    def work(operation: Operation) -> Statistics:
+        values = {
+            "count_ids": ids, "operation_id": operation.operation_id, "who": operation.who, "reason": reason,
+        }  # fmt: skip
+        posting = _posting(operation, policies, default_location)
+        ask = posting.take_counts("decisions/find_keys", "decisions/ask_recount", **values)
+
+        def ask_under_lock() -> None:
+            _refuse_undecidable(operation.connection, ids, ["held"])
+            ask()
+
+        return posting.finish(ask_under_lock)
+
+    outcome = run_operation(url, f"recount: {reason}", "recount", work, who=who, dry_run=dry_run)
+    return SyncResult.of(outcome, reason)
+
+
+def _refuse_undecidable(connection: Connection[Any], ids: list[int], allowed: list[str]) -> None:
+    values = {"count_ids": ids, "allowed": allowed}
+    wrong = connection.execute(statement("decisions/undecided"), values).fetchall()
+    if wrong:
+        raise BadInput(
+            "Only held counts can be decided on: "
+            + "; ".join(f"count {i} is {state}{f' by {by}' if by else ''}" for i, state, by in wrong)
+        )
+
+
+def _refuse_changed(connection: Connection[Any], digests: Mapping[int, str]) -> None:
+    if not digests:
+        return
+    asked = [{"count_id": int(count_id), "digest": digest} for count_id, digest in digests.items()]
+    changed = connection.execute(statement("decisions/changed"), {"digests": json.dumps(asked)}).fetchall()
+    if changed:
+        raise BadInput(
+            "Changed since it was looked at; look again: "
+            + "; ".join(
+                f"count {i} (counted {counted:f}): the book said "
+                f"{'something else' if then is None else f'{then:f}'}, now {expected:f}"
+                for i, counted, expected, then in changed
+            )
+        )
+
+
+def _refuse_own(connection: Connection[Any], policies: Policies, who: str) -> None:
+    sources = connection.execute("select distinct name from run_asked join sources using (source_id)")
+    rules = [
+        {"source": name, "tiers": _SECOND_PERSON[policies.for_source(name, "counts").gate.second_person]}
+        for (name,) in sources
+    ]
+    values = {"second_person": json.dumps(rules), "who": who}
+    own = connection.execute(statement("decisions/own"), values).fetchall()
+    if own:
+        raise BadInput(
+            f"Somebody else than {who}, who delivered them, has to approve: "
+            + "; ".join(f"count {count_id} ({tier})" for count_id, tier in own)
+        )
 
 
 def resolve_conflict(

@@ -48,7 +48,7 @@ class LastCount:
     counters: str | None
     counted_from: datetime | None
     day_grain: bool
-    #: opening, tolerance, review, held or rule; None: its source is authoritative, nobody had to decide.
+    #: In which it was decided on: opening, tolerance, review, held, critical, rule. None: its source is authoritative.
     tier: str | None
     decided_by: str | None
     decision_reason: str | None
@@ -225,6 +225,8 @@ def explain(
         # Reading only: the parts must add up, whatever is posted meanwhile.
         connection.execute("set transaction isolation level repeatable read, read only")
         article = _article(connection, inventory_id)
+        sources = connection.execute("select name from sources").fetchall()
+        values["gates"] = policies.gates(name for (name,) in sources)
         places = _rows(connection, "explain_places", values)
         parts = {
             name: _by_location(connection, f"explain_{name}", values)
@@ -233,12 +235,12 @@ def explain(
         waiting = _rows(connection, "explain_quarantine", values | {"sku": article["sku"]})
     return Explanation(
         **article,
-        places=tuple(_place(row, parts, policies) for row in places),
+        places=tuple(_place(row, parts) for row in places),
         quarantined=tuple(Waiting(**row) for row in waiting),
     )
 
 
-def _place(row: Row, parts: Mapping[str, Mapping[str, list[Row]]], policies: Policies) -> Place:
+def _place(row: Row, parts: Mapping[str, Mapping[str, list[Row]]]) -> Place:
     def here(name: str) -> list[Row]:
         return parts[name].get(row["location"], [])
 
@@ -247,7 +249,7 @@ def _place(row: Row, parts: Mapping[str, Mapping[str, list[Row]]], policies: Pol
     restatements, restated = _newest(here("restatements"))
     return Place(
         **row,
-        last_count=_last_count(counts[0], policies) if counts else None,
+        last_count=LastCount(**counts[0]) if counts else None,
         since=_each(ReasonTotal, here("since")),
         movements=_each(Moved, here("movements")),
         late_rows=late_rows,
@@ -257,20 +259,6 @@ def _place(row: Row, parts: Mapping[str, Mapping[str, list[Row]]], policies: Pol
         held=_each(HeldCount, here("held")),
         conflicts=_each(OpenConflict, here("conflicts")),
     )
-
-
-def _last_count(row: Row, policies: Policies) -> LastCount:
-    row = dict(row)
-    is_opening = row.pop("is_opening")
-    policy = policies.for_source(row["source"], "counts")
-    size = abs(row["variance"])
-    status: Literal["opening", "applied", "review", "flagged"] = "opening" if is_opening else "applied"
-    if not is_opening and row["tier"] is not None and policy.trust == "gated":
-        if size > policy.gate.hold_above and row["tier"] in ("opening", "tolerance", "review"):
-            status = "flagged"
-        elif size >= policy.gate.review_from:
-            status = "review"
-    return LastCount(**row, status=status)
 
 
 def _each(part: type[Part], rows: list[Row]) -> tuple[Part, ...]:

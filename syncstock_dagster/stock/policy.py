@@ -7,36 +7,103 @@ a source's policy. What does not: addresses and secrets (``settings``) and apply
 from __future__ import annotations
 
 import importlib
+import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import time
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Kind = Literal["purchases", "sales", "movements", "counts", "products"]
 
 
+#: Of an absolute variance; ``inf`` is no limit.
+Limit = Annotated[Decimal, Field(ge=0, allow_inf_nan=True)]
+
+
 class ConfigError(ValueError):
     """The configuration file cannot be used; the message names the key and what it takes."""
 
 
-class Gate(BaseModel):
-    """Tiers of the absolute variance, in units. Below ``review_from``: applied; above ``hold_above``: held."""
+class Limits(BaseModel):
+    """Limits of the absolute variance in one measure; one that is left out does not exist, as does ``inf``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    review_from: Decimal = Field(default=Decimal(10), ge=0)
-    hold_above: Decimal = Field(default=Decimal(100), ge=0)
+    review_from: Limit | None = None
+    hold_above: Limit | None = None
+    critical_above: Limit | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Gate:
-        if self.review_from > self.hold_above:
-            raise ValueError("review_from must not be greater than hold_above")
+    def _ordered(self) -> Self:
+        given = [(name, getattr(self, name)) for name in _TIERS if getattr(self, name) is not None]
+        for (lower, low), (higher, high) in pairwise(given):
+            if low > high:
+                raise ValueError(f"{lower} must not be greater than {higher}")
         return self
+
+    def __str__(self) -> str:
+        return " / ".join("-" if value is None else f"{value:f}" for value in self._given())
+
+    def _given(self) -> list[Decimal | None]:
+        values = [getattr(self, name) for name in _TIERS]
+        return values if values[-1] is not None else values[:-1]
+
+
+_TIERS = ("review_from", "hold_above", "critical_above")
+
+
+class Override(Limits):
+    """Limits of a category or an article: in units, percent of the book, and value. What is left out is inherited."""
+
+    percent: Limits = Limits()
+    value: Limits = Limits()
+
+    def fields(self) -> dict[str, str]:
+        """The limits that are given, by their names in the database's type ``gate_limits``."""
+        measures = {"units": self, "percent": self.percent, "value": self.value}
+        return {
+            f"{name.partition('_')[0]}_{measure}": str(limit)
+            for measure, limits in measures.items()
+            for name in _TIERS
+            if (limit := getattr(limits, name)) is not None
+        }
+
+    def __str__(self) -> str:
+        told = {"units": self, "percent": self.percent, "value": self.value}
+        parts = [
+            f"{measure} {Limits.__str__(limits)}"
+            for measure, limits in told.items()
+            if any(limit is not None for limit in limits._given())
+        ]
+        return ", ".join(parts) or "as above"
+
+
+class Gate(Override):
+    """The gate of one source. Below ``review_from``: applied; above ``hold_above``: held; of limits the highest tier.
+
+    Units always have limits. ``categories`` (with those below them) and ``articles`` (by SKU) override them.
+    """
+
+    review_from: Limit = Decimal(10)
+    hold_above: Limit = Decimal(100)
+    #: From which tier on a count is approved by somebody else than who delivered it.
+    second_person: Literal["held", "critical", "never"] = "critical"
+    categories: dict[str, Override] = Field(default_factory=dict)
+    articles: dict[str, Override] = Field(default_factory=dict)
+
+    def told(self) -> dict[str, str]:
+        """The limits in words: of all articles, and of those that have their own."""
+        return {
+            "all": str(self),
+            **{f"category {name}": str(own) for name, own in self.categories.items()},
+            **{f"article {sku}": str(own) for sku, own in self.articles.items()},
+        }
 
 
 class SourcePolicy(BaseModel):
@@ -63,6 +130,8 @@ class SourcePolicy(BaseModel):
     blank: Literal["not_counted", "error"] = "not_counted"
     #: Count sheets: a stocked article that a sheet does not list. ``critical`` is for sheets that list everything.
     not_listed: Literal["ignore", "critical"] = "ignore"
+    #: Count sheets: ``count``: every line is a count. ``list``: staff keep it, and only changed lines are counts.
+    sheet: Literal["count", "list"] = "count"
     #: Count sheets: below this confidence a person confirms what was understood.
     confirm_below: Decimal = Field(default=Decimal("0.7"), ge=0, le=1)
     #: Plain callables named ``package.module:function``; see docs/extending.md.
@@ -72,9 +141,11 @@ class SourcePolicy(BaseModel):
     reader: str | None = None
 
     @model_validator(mode="after")
-    def _naive_time(self) -> SourcePolicy:
+    def _consistent(self) -> SourcePolicy:
         if self.count_time.tzinfo is not None:
             raise ValueError("count_time is a local time without an offset")
+        if self.sheet == "list" and self.trust == "authoritative":
+            raise ValueError('sheet = "list" needs trust = "gated": a list is compared with the books')
         return self
 
 
@@ -116,6 +187,24 @@ class Policies(BaseModel):
     @cached_property
     def _all(self) -> dict[str, SourcePolicy]:
         return {**DEFAULTS, **self.sources}
+
+    def gates(
+        self, names: Iterable[str], kind: Kind | Literal["pos"] = "counts", *, gated_only: bool = True
+    ) -> str:
+        """The gates of these sources and of the default ones, as the function ``gates_in_effect`` takes them."""
+        rows = []
+        for name in sorted({*names, *self._all}):
+            policy = self.for_source(name, kind)
+            if policy.trust == "gated" or not gated_only:
+                gate = policy.gate
+                row = {"source": name, "limits": gate.fields()}
+                row |= {
+                    what: {key: own.fields() for key, own in overrides.items()}
+                    for what, overrides in (("categories", gate.categories), ("articles", gate.articles))
+                    if overrides
+                }
+                rows.append(row)
+        return json.dumps(rows)
 
     def named(self) -> dict[str, SourcePolicy]:
         """Every source with a policy of its own, defaults included."""

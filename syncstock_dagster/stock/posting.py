@@ -107,9 +107,24 @@ class Posting:
             self._settle(lambda: self._do(change))
 
     def take_decision(
-        self, count_ids: list[int], decision: str, from_decisions: list[str], who: str, reason: str
+        self,
+        count_ids: list[int],
+        decision: str,
+        from_decisions: list[str],
+        who: str,
+        reason: str,
+        check: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
-        """A person's decision on counts that stand at one of ``from_decisions``; posts it like ``finish``."""
+        """A person's decision on counts that stand at one of ``from_decisions``; posts it like ``finish``.
+
+        Args:
+            count_ids: the counts.
+            decision: applied or rejected.
+            from_decisions: what is left alone stands at something else.
+            who: decides.
+            reason: why.
+            check: called under the locks, when ``run_asked`` holds what is decided on; refuses by raising.
+        """
         self._values |= {
             "count_ids": count_ids,
             "decision": decision,
@@ -123,6 +138,10 @@ class Posting:
         def decide() -> None:
             self._do("decisions/ask_books")
             self._do("read_books")
+            self._do("run_gates")
+            self._do("decisions/find_asked")
+            if check is not None:
+                check()
             self._do("decisions/decide")
             self._connection.execute("truncate run_books")
 
@@ -223,11 +242,12 @@ class Posting:
                         "unknown_sku": policy.unknown_sku,
                         "day_grain": policy.day_grain,
                         "count_time": policy.count_time.isoformat(),
-                        "review_from": str(policy.gate.review_from),
-                        "hold_above": str(policy.gate.hold_above),
+                        "sheet": policy.sheet,
                     }
                 )
         self._values["policies"] = json.dumps(rows)
+        # Of every source, whatever its trust is today: a held count is judged by the limits that its source has.
+        self._values["gates"] = self._policies.gates(names, self._counts_like, gated_only=False)  # type: ignore[arg-type]
         self._do("run_sources")
         self._do("run_locations")
 
@@ -285,6 +305,8 @@ class Posting:
     def _gate(self) -> None:
         if not self._asks_gate:
             return
+        if not self._rows.get("run_gates"):
+            self._do("run_gates")
         self._do("find_candidates")
         if not self._rows["find_candidates"]:
             return

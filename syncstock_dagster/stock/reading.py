@@ -6,15 +6,14 @@ What does not: anything that writes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pandas as pd
 
 from syncstock_dagster.stock.evidence import BadInput
-from syncstock_dagster.stock.policy import DEFAULTS, Policies
+from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -86,19 +85,44 @@ def daily(url: str, first: date, last: date, known_at: datetime | None = None) -
     return query(url, "daily_known_at", first=first, last=last, known_at=aware("known_at", known_at))
 
 
-def variances(url: str, policies: Policies, known_at: datetime | None = None) -> pd.DataFrame:
+class Which(TypedDict, total=False):
+    """What counts may have in common."""
+
+    tier: str | None
+    source: str | None
+    location: str | None
+    session: str | None
+
+
+def variances(
+    url: str, policies: Policies, known_at: datetime | None = None, *, held_only: bool = False
+) -> pd.DataFrame:
     """``inventory_id, location, counted_at, counted, expected, variance, status, count_id, source, ...``.
 
-    ``low`` and ``high`` bound the variance where movements are ambiguous (law L8).
+    ``low`` and ``high`` bound the variance where movements are ambiguous (law L8). ``tier`` is what the gate makes of
+    it: opening, tolerance, review, held, critical or rule; None where no gate looks at it. ``value`` is the variance at
+    cost, else at price. ``digest`` names what is shown of the count, for a decision on just that; ``recount`` says
+    whether one is wanted or answered.
     """
     with connect(url) as connection:
-        names = [row[0] for row in connection.execute("select name from sources")]
-    gated = [
-        {"name": name, "review_from": str(policy.gate.review_from), "hold_above": str(policy.gate.hold_above)}
-        for name in {*names, *DEFAULTS}
-        if (policy := policies.for_source(name, "counts")).trust == "gated"
-    ]
-    return query(url, "variances", known_at=aware("known_at", known_at), gates=json.dumps(gated))
+        gates = policies.gates(row[0] for row in connection.execute("select name from sources"))
+    values = {"known_at": aware("known_at", known_at), "gates": gates, "held_only": held_only}
+    return query(url, "variances", **values)
+
+
+def held(url: str, policies: Policies, **which: Unpack[Which]) -> pd.DataFrame:
+    """The variances of held counts, of those that fit.
+
+    Raises:
+        BadInput: counts have no such thing in common.
+    """
+    found = variances(url, policies, held_only=True)
+    if unknown := set(which) - set(Which.__annotations__):
+        raise BadInput(f"Counts are chosen by {', '.join(Which.__annotations__)}, not {', '.join(unknown)}.")
+    for name, value in which.items():
+        if value is not None:
+            found = found[found[name] == value]
+    return found.reset_index(drop=True)
 
 
 def replay_time(recorded_at: datetime | None) -> datetime | None:

@@ -1,8 +1,7 @@
 -- Counts of some days (null: of all) that are far from the books: to review, flagged, held or rejected; and how many
 -- counts there were. Grain: count; first the one farthest from the books.
-with gates as (
-  select name, review_from, hold_above
-  from jsonb_to_recordset(%(gates)s::jsonb) as g (name text, review_from numeric, hold_above numeric)),
+with gates as materialized (
+  select * from gates_in_effect(%(gates)s::jsonb)),
 in_force as (
   select p.inventory_id, p.location_id, p.counted_at, p.quantity as counted, p.variance, p.count_id,
          case when exists (
@@ -35,24 +34,30 @@ judged as (
   select t.inventory_id, p.sku, l.code as location, t.counted_at,
          (t.counted_at at time zone l.timezone)::date as day, s.name as source, t.counted,
          t.counted - t.variance as expected, t.variance, t.count_id,
-         case
-           when t.status <> 'applied' or v.tier is null or v.decided_by <> 'gate' then t.status
-           when abs(t.variance) > g.hold_above or (v.tier = 'tolerance' and abs(t.variance) >= g.review_from)
-             then 'flagged'
-           when abs(t.variance) >= g.review_from then 'review'
-           else t.status end as status
+         case when t.status = 'opening' then t.status else g.tier end as tier,
+         t.variance * unit_value(p.cost, p.price) as value,
+         count_status(t.status, v.decided_by, v.tier, g.tier) as status
   from together as t
   join locations as l using (location_id)
   join stock_counts as c using (count_id)
   join sources as s using (source_id)
   left join products as p on p.inventory_id = t.inventory_id
-  left join gates as g on g.name = s.name
+  left join gates as of_source
+    on of_source.source_id = c.source_id and of_source.category_id is null and of_source.inventory_id is null
+  left join gates as of_category on of_category.source_id = c.source_id and of_category.category_id = p.category_id
+  left join gates as of_article on of_article.source_id = c.source_id and of_article.inventory_id = t.inventory_id
   left join lateral (
-    select x.tier, x.decided_by from decisions as x
+    select x.tier, x.decided_by, x.counted, x.expected from decisions as x
     where x.count_id = t.count_id
     order by x.decision_id desc
-    limit 1) as v on true)
-select day, location, sku, inventory_id, source, counted_at, counted, expected, variance, status, count_id,
+    limit 1) as v on true
+  cross join lateral (
+    select present_tier(
+      v.expected = t.counted - t.variance and (v.counted = t.counted or t.status <> 'applied'), v.tier, t.variance,
+      t.counted - t.variance, unit_value(p.cost, p.price),
+      coalesce(of_article.limits, of_category.limits, of_source.limits)) as tier
+    offset 0) as g)
+select day, location, sku, inventory_id, source, counted_at, counted, expected, variance, tier, value, status, count_id,
        count(*) over () as counts, count(*) over (partition by status) as of_status
 from judged
 order by status in ('review', 'flagged', 'held', 'rejected') desc, abs(variance) desc, count_id

@@ -16,7 +16,8 @@ logged as (
      %(waited)s * interval '1 second', %(bottleneck)s, %(stages)s::jsonb)),
 happened as (
   select 'count.held' as event_type, 'count' as entity_type, x.count_id::text as entity_id,
-         jsonb_build_object('counted', x.counted, 'expected', x.expected, 'reason', x.reason) as payload
+         jsonb_build_object(
+           'counted', x.counted, 'expected', x.expected, 'tier', x.tier, 'reason', x.reason) as payload
   from decisions as x
   where x.operation_id = %(operation_id)s and x.decision = 'held'
   union all

@@ -16,7 +16,9 @@ truncate
   run_count_keys,
   run_books,
   run_count_changes,
+  run_gates,
   run_candidates,
   run_verdicts,
+  run_asked,
   run_entries,
   run_day_deltas

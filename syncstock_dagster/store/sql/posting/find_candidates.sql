@@ -52,9 +52,15 @@ select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.qu
          partition by a.inventory_id, a.location_id
          order by a.counted_at, a.source_id, a.session nulls first),
        earlier.counted_at, coalesce(here.counted_at, earlier.counted_at), coalesce(here.variance, 0),
-       s.review_from, s.hold_above, null
+       coalesce(of_article.limits, of_category.limits, of_source.limits), unit_value(p.cost, p.price), null
 from asked as a
-join run_sources as s on s.source_id = a.source_id and s.of_counts
+join run_gates as of_source
+  on of_source.source_id = a.source_id and of_source.category_id is null and of_source.inventory_id is null
+left join products as p on p.inventory_id = a.inventory_id
+left join run_gates as of_category
+  on of_category.source_id = a.source_id and of_category.category_id = p.category_id
+left join run_gates as of_article
+  on of_article.source_id = a.source_id and of_article.inventory_id = a.inventory_id
 left join count_points as here
   on here.inventory_id = a.inventory_id and here.location_id = a.location_id
   and here.counted_at = a.counted_at and here.recorded_to = 'infinity'

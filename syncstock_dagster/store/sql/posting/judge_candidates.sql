@@ -35,16 +35,16 @@ with recursive judged as (
              else 0 end as carried_in
     from (select k.counted_at is not distinct from j.counted_at as is_same) as s) as before
   cross join lateral (
-    select b.book - k.point_variance + before.carried_in as expected) as x
+    select b.book - k.point_variance + before.carried_in as expected,
+           k.quantity - b.book + k.point_variance - before.carried_in as variance
+    offset 0) as x
   cross join lateral (
     select case
       when k.segment_before is null and not before.is_preceded then 'opening'
       when k.vetoed is not null then 'rule'
-      when abs(k.quantity - x.expected) > k.hold_above then 'held'
-      when abs(k.quantity - x.expected) >= k.review_from then 'review'
-      else 'tolerance' end as tier) as t
+      else gate_tier(x.variance, x.expected, k.unit_value, k.limits) end as tier) as t
   cross join lateral (
-    select t.tier not in ('held', 'rule') as is_applied) as v)
+    select t.tier in ('opening', 'tolerance', 'review') as is_applied) as v)
 select k.inventory_id, k.location_id, k.counted_at, k.source_id, k.session, k.count_ids, k.quantity, j.expected,
        j.tier, k.vetoed
 from judged as j

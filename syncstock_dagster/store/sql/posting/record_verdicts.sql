@@ -2,7 +2,7 @@
 -- goes on to posting. Grain: count.
 with lines as (
   select v.*, u.count_id,
-         case when v.tier in ('held', 'rule') then 'held' else 'applied' end as decision
+         case when v.tier in ('opening', 'tolerance', 'review') then 'applied' else 'held' end as decision
   from run_verdicts as v
   cross join lateral unnest(v.count_ids) as u (count_id)),
 decided as (
@@ -24,7 +24,7 @@ keys as (
 insert into decisions
   (count_id, decision, tier, counted, expected, decided_by, reason, digest, decided_at, operation_id)
 select l.count_id, l.decision, l.tier, l.counted, l.expected, 'gate', l.vetoed,
-       md5(trim_scale(l.counted) || ' ' || trim_scale(l.expected)), r.stamp, %(operation_id)s
+       count_digest(l.counted, l.expected), r.stamp, %(operation_id)s
 from lines as l
 join run_pairs as r using (inventory_id, location_id)
 where l.count_id in (select count_id from decided)

@@ -29,7 +29,7 @@ count_numbers as (
   join stock_counts as x using (count_id)),
 verdict_numbers as (
   select count(*) filter (where tier = 'review') as review,
-         count(*) filter (where tier in ('held', 'rule')) as held
+         count(*) filter (where tier in ('held', 'critical', 'rule')) as held
   from run_verdicts)
 select
   (select count(*) from run_movements) + %(express_rows)s - m.not_new as movements_new,

@@ -20,7 +20,7 @@ create temp table raw_counts (
 create temp table run_sources (
   name text collate "C", of_counts boolean,   -- one name may deliver both, under two policies
   source_id smallint, trust text, on_change text, unknown_sku text,
-  day_grain text, count_time time, review_from numeric, hold_above numeric,
+  day_grain text, count_time time, sheet text,
   primary key (name, of_counts)
 ) on commit delete rows;
 
@@ -84,6 +84,11 @@ create temp table run_count_changes (
   primary key (inventory_id, location_id, counted_at)
 ) on commit delete rows;
 
+-- The limits of each source's gate, and of categories and articles that have their own; the most particular row holds.
+create temp table run_gates (
+  source_id smallint, category_id int, inventory_id bigint, limits gate_limits
+) on commit delete rows;
+
 -- Gated counts that wait for a verdict, one per article, location, instant, source and session.
 create temp table run_candidates (
   inventory_id bigint, location_id int, counted_at timestamptz, source_id smallint,
@@ -91,12 +96,18 @@ create temp table run_candidates (
   word int, point_word int,                 -- who spoke first at the instant: this, or what is applied there
   rank int,
   segment_before timestamptz, segment_after timestamptz, point_variance numeric,
-  review_from numeric, hold_above numeric, vetoed text
+  limits gate_limits, unit_value numeric, vetoed text
 ) on commit delete rows;
 
 create temp table run_verdicts (
   inventory_id bigint, location_id int, counted_at timestamptz, source_id smallint,
   session text collate "C", count_ids bigint[], counted numeric, expected numeric, tier text, vetoed text
+) on commit delete rows;
+
+-- Counts that a person decides on, as they stand under the lock.
+create temp table run_asked (
+  count_id bigint, source_id smallint, delivery_id bigint, counted numeric, expected numeric, stamp timestamptz,
+  tier text
 ) on commit delete rows;
 
 -- The ledger entries of this run: what movements change, and the adjustments that neutralise it at counts; step 2

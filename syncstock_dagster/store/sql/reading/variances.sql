@@ -1,7 +1,7 @@
--- Counts in force, and those that are held or rejected, each with what the book said at its instant, as known
+-- Counts in force, and those that are held or rejected (or the held ones alone), each with what the book said at its instant, as known
 -- at an instant (null: now). low and high bound the variance where movements are known only by the day of the
--- count or lie inside the time that the counting took. Grain: article, location, instant of a count in force;
--- else count.
+-- count or lie inside the time that the counting took. tier is what the gate makes of the variance, value what it is
+-- worth. Grain: article, location, instant of a count in force; else count.
 with stamp as (
   select coalesce(%(known_at)s::timestamptz, 'infinity') as known_at),
 points as (
@@ -19,8 +19,10 @@ in_force as (
              and e.recorded_at <= k.known_at) end as variance,
          p.count_id, p.is_opening
   from points as p),
+gates as materialized (
+  select * from gates_in_effect(%(gates)s::jsonb)),
 verdicts as (
-  select distinct on (x.count_id) x.count_id, x.decision, x.tier, x.decided_by
+  select distinct on (x.count_id) x.count_id, x.decision, x.tier, x.decided_by, x.counted, x.expected
   from decisions as x, stamp as k
   where x.decided_at <= k.known_at
   order by x.count_id, x.decision_id desc),
@@ -57,27 +59,38 @@ together as (
   select inventory_id, location_id, counted_at, counted, counted - variance as expected, variance, count_id,
          case when is_opening then 'opening' else 'applied' end as status
   from in_force
+  where not %(held_only)s::boolean
   union all
   select inventory_id, location_id, counted_at, counted, expected, counted - expected, count_id, status
-  from undecided)
+  from undecided
+  where not %(held_only)s::boolean or status = 'held')
 select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, t.variance,
-       case
-         when t.status <> 'applied' or v.tier is null or v.decided_by <> 'gate' then t.status
-         -- It was applied in a lower tier than it would be in now.
-         when abs(t.variance) > g.hold_above or (v.tier = 'tolerance' and abs(t.variance) >= g.review_from)
-           then 'flagged'
-         when abs(t.variance) >= g.review_from then 'review'
-         else t.status end as status,
+       count_status(t.status, v.decided_by, v.tier, g.tier) as status,
        t.count_id, s.name as source, c.counted_from,
        t.variance + coalesce(ambiguous.low, 0) as low, t.variance + coalesce(ambiguous.high, 0) as high,
-       coalesce(ambiguous.day_rows, 0) as day_grain_rows, coalesce(ambiguous.window_rows, 0) as ambiguous_rows
+       coalesce(ambiguous.day_rows, 0) as day_grain_rows, coalesce(ambiguous.window_rows, 0) as ambiguous_rows,
+       case when t.status = 'opening' then t.status else g.tier end as tier,
+       t.variance * unit_value(p.cost, p.price) as value, count_digest(t.counted, t.expected) as digest, c.session,
+       b.created_by as delivered_by,
+       case when t.status = 'held' and w.count_id is not null
+         then case when w.answered_by is null then 'wanted' else 'answered' end end as recount
 from together as t
 join locations as l using (location_id)
 join stock_counts as c using (count_id)
 join sources as s using (source_id)
 left join verdicts as v using (count_id)
-left join jsonb_to_recordset(%(gates)s::jsonb) as g (name text, review_from numeric, hold_above numeric)
-  on g.name = s.name
+join deliveries as b using (delivery_id)
+left join products as p on p.inventory_id = t.inventory_id
+left join gates as of_source
+  on of_source.source_id = c.source_id and of_source.category_id is null and of_source.inventory_id is null
+left join gates as of_category on of_category.source_id = c.source_id and of_category.category_id = p.category_id
+left join gates as of_article on of_article.source_id = c.source_id and of_article.inventory_id = t.inventory_id
+left join recount_wishes as w on w.count_id = t.count_id
+cross join lateral (
+  select present_tier(
+    v.expected = t.expected and (v.counted = t.counted or t.status <> 'applied'), v.tier, t.variance, t.expected,
+    unit_value(p.cost, p.price), coalesce(of_article.limits, of_category.limits, of_source.limits)) as tier
+  offset 0) as g
 cross join lateral (select (t.counted_at at time zone l.timezone)::date as day) as d
 -- A movement that the count may or may not have seen: leaving it out, or in, moves the variance by its quantity.
 left join lateral (

@@ -18,7 +18,7 @@ revoked as (
   insert into decisions
     (count_id, decision, tier, counted, expected, decided_by, reason, digest, decided_at, operation_id)
   select x.count_id, 'revoked', 'held', x.counted, x.expected, %(who)s, %(reason)s,
-         md5(trim_scale(x.counted) || ' ' || trim_scale(x.expected)), clock_timestamp(), %(operation_id)s
+         count_digest(x.counted, x.expected), clock_timestamp(), %(operation_id)s
   from decided as x
   order by x.count_id)
 update stock_counts as c
