@@ -621,6 +621,31 @@ class SyncStockDB:
             reason=reason, default_location=DEFAULT_LOCATION, who=who, dry_run=dry_run,
         )  # fmt: skip
 
+    def explain_variances(
+        self,
+        count_ids: Sequence[int] | None = None,
+        statuses: Sequence[str] | None = None,
+        day: date | None = None,
+    ) -> pd.DataFrame:
+        """Candidate causes of variances, the likeliest of each count first, with what to check (``stock.causes``).
+
+        Of the counts named, or of those held, flagged or to review: of a business day, or all.
+        """
+        from syncstock_dagster.stock.causes import explain_variances
+
+        return explain_variances(self.url, self.policies, count_ids, statuses, day)
+
+    def variance_facts(
+        self,
+        count_ids: Sequence[int] | None = None,
+        statuses: Sequence[str] | None = None,
+        day: date | None = None,
+    ) -> pd.DataFrame:
+        """What moved between the counts of these variances, what came late, and what is in doubt; one row each."""
+        from syncstock_dagster.stock.causes import variance_facts
+
+        return variance_facts(self.url, self.policies, count_ids, statuses, day)
+
     def recounts(self, every: bool = False) -> pd.DataFrame:
         """Recounts that are wanted; with ``every`` also those that a later count has answered."""
         return self._read("recounts", every=every)

@@ -191,7 +191,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     assert without_json == {"demo", "bench", "up", "down", "db upgrade", "db sql", "db url"}
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
-        "load", "sync", "approve", "reject", "resolve", "rollback", "refuse-rollback", "close", "rebuild",
+        "load", "sync", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "close", "rebuild",
         "products set", "products restore", "products lock", "products unlock", "categories set", "locations set",
         "staging stage", "staging approve", "staging reject", "staging commit",
         "dead-letters fix", "dead-letters replay", "dead-letters discard",

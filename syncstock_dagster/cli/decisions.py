@@ -6,41 +6,120 @@ Define a command here when a person decides something that stays on record. Keep
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from syncstock_dagster.cli import options, output
 from syncstock_dagster.cli.errors import NEEDS_PERSON
 from syncstock_dagster.cli.session import day, find_article, open_db, operating_system_user, zones
+from syncstock_dagster.errors import BadInput
+
+if TYPE_CHECKING:
+    from syncstock_dagster.database import SyncStockDB
+    from syncstock_dagster.stock.reading import Which
 
 app = typer.Typer()
 
 CountIds = Annotated[
-    list[int], typer.Argument(metavar="ID", help="Count ids, from `syncstock counts --held`.")
+    list[int] | None, typer.Argument(metavar="[ID]...", help="Count ids, from `syncstock counts --held`.")
+]
+Tier = Annotated[
+    str | None, typer.Option("--tier", help="All held counts of this tier: held, critical or rule.")
+]
+Source = Annotated[str | None, typer.Option("--source", help="All held counts of this source.")]
+AtLocation = Annotated[str | None, typer.Option("--location", help="All held counts at this location.")]
+Session = Annotated[str | None, typer.Option("--session", help="All held counts of this session.")]
+Expected = Annotated[
+    str | None,
+    typer.Option(
+        "--expected", metavar="NUMBER", help="What the book said when you looked; otherwise nothing is done."
+    ),
 ]
 
 
 @app.command()
 def approve(
-    count_ids: CountIds,
     reason: options.Reason,
+    count_ids: CountIds = None,
+    tier: Tier = None,
+    source: Source = None,
+    location: AtLocation = None,
+    session: Session = None,
+    expected: Expected = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Apply held counts."""
-    _end(open_db().approve(count_ids, reason=reason, dry_run=dry_run), as_json)
+    """Apply held counts.
+
+    Those named, or all that have something in common. What is shown is what is applied; whatever changes meanwhile is
+    refused. Critical ones are approved by somebody else than who delivered them.
+    """
+    db = open_db()
+    which: Which = {"tier": tier, "source": source, "location": location, "session": session}
+    digests = _looked_at(db, count_ids, which, expected, as_json)
+    _end(db.approve([*digests], digest=digests, reason=reason, dry_run=dry_run), as_json)
 
 
 @app.command()
 def reject(
-    count_ids: CountIds,
     reason: options.Reason,
+    count_ids: CountIds = None,
+    tier: Tier = None,
+    source: Source = None,
+    location: AtLocation = None,
+    session: Session = None,
+    expected: Expected = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Reject held counts for good."""
-    _end(open_db().reject(count_ids, reason=reason, dry_run=dry_run), as_json)
+    """Reject held counts for good.
+
+    Those named, or all that have something in common.
+    """
+    db = open_db()
+    which: Which = {"tier": tier, "source": source, "location": location, "session": session}
+    digests = _looked_at(db, count_ids, which, expected, as_json)
+    _end(db.reject([*digests], digest=digests, reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def recount(
+    reason: options.Reason,
+    count_ids: CountIds = None,
+    tier: Tier = None,
+    source: Source = None,
+    location: AtLocation = None,
+    session: Session = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ask for held counts to be counted again.
+
+    They stay held; a later count of the article answers.
+    """
+    db = open_db()
+    which: Which = {"tier": tier, "source": source, "location": location, "session": session}
+    digests = _looked_at(db, count_ids, which, None, as_json)
+    _end(db.ask_recount([*digests], reason=reason, dry_run=dry_run), as_json)
+
+
+@app.command()
+def recounts(
+    every: Annotated[bool, typer.Option("--all", help="Also those that a later count has answered.")] = False,
+    limit: options.Limit = 100,
+    as_json: options.AsJson = False,
+) -> None:
+    """Held counts that are to be counted again."""
+    db = open_db()
+    wanted = output.columns(
+        "count_id", "sku", "name", "location", "counted_at", "counted", "expected", "reason", "asked_by", "answered_by",
+        "counted_again", numbers=("count_id", "counted", "expected", "answered_by", "counted_again"),
+    )  # fmt: skip
+    rows = output.records(db.recounts(every))
+    nothing = "No recount is wanted."
+    output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
 
 
 @app.command()
@@ -214,6 +293,46 @@ def close(
     Whatever changes them later is logged as a restatement.
     """
     _end(open_db().close_day(day("DAY", last_day), location or None, dry_run=dry_run), as_json)
+
+
+def _looked_at(
+    db: SyncStockDB, count_ids: list[int] | None, which: Which, expected: str | None, as_json: bool
+) -> dict[int, str]:
+    """The counts that are meant, shown, with the digests of what is shown; a named one may not be held any more."""
+    given = {name: value for name, value in which.items() if value is not None}
+    if bool(count_ids) == bool(given):
+        raise BadInput("Name counts (`syncstock counts --held`), or say what they have in common; not both.")
+    found = output.records(db.held(**which))
+    rows = [row for row in found if not count_ids or row["count_id"] in count_ids]
+    if given and not rows:
+        raise BadInput("No held count fits: " + ", ".join(f"{name} {value}" for name, value in given.items()))
+    if expected is not None:
+        _refuse_other_book(rows, expected)
+    if rows and not as_json:
+        skus = {row["inventory_id"]: row["sku"] for row in output.records(db.products())}
+        wanted = output.columns(
+            "count_id", "sku", "location", "counted_at", "counted", "expected", "variance", "tier", "delivered_by",
+            numbers=("count_id", "counted", "expected", "variance"),
+        )  # fmt: skip
+        shown = [{**row, "sku": skus.get(row["inventory_id"])} for row in rows]
+        output.print_table(shown, wanted, zones=zones(db))
+    digests = {int(row["count_id"]): str(row["digest"]) for row in rows}
+    # Of one that is not held nothing is shown; deciding on it says why not.
+    return digests | {count_id: "" for count_id in count_ids or () if count_id not in digests}
+
+
+def _refuse_other_book(rows: list[dict[str, Any]], expected: str) -> None:
+    try:
+        number = Decimal(expected)
+    except InvalidOperation:
+        raise BadInput(f"--expected takes a number, not {expected!r}.") from None
+    if len(rows) != 1:
+        raise BadInput("--expected goes with one held count.")
+    if rows[0]["expected"] != number:
+        raise BadInput(
+            f"Changed since it was looked at; look again: count {rows[0]['count_id']} (counted "
+            f"{rows[0]['counted']:f}): the book said {number:f}, now {rows[0]['expected']:f}"
+        )
 
 
 def differing(local: Any, remote: Any) -> tuple[str, str]:
