@@ -646,6 +646,10 @@ class SyncStockDB:
 
         return variance_facts(self.url, self.policies, count_ids, statuses, day)
 
+    def not_written_off(self) -> pd.DataFrame:
+        """What lists that staff keep still lack (``sheet = "list"``): to be written into them, never applied."""
+        return self._read("not_written_off")
+
     def recounts(self, every: bool = False) -> pd.DataFrame:
         """Recounts that are wanted; with ``every`` also those that a later count has answered."""
         return self._read("recounts", every=every)

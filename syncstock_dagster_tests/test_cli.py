@@ -198,8 +198,8 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         "counts load", "counts sheet", "counts mappings", "search rebuild",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
-        "approve", "reject", "resolve", "rollback", "refuse-rollback", "products restore", "staging approve",
-        "staging reject", "dead-letters discard",
+        "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",
+        "staging approve", "staging reject", "dead-letters discard",
     }  # fmt: skip
 
 

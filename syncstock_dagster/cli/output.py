@@ -51,6 +51,7 @@ _RESULT_WORDS = {
     "counts_conflict": "counts in conflict",
     "counts_duplicate": "counts superseded or repeated",
     "counts_advisory": "counts compared only",
+    "counts_listed": "lines of lists that are no counts",
     "quarantined": "rows quarantined",
     "ledger_entries": "ledger entries",
     "articles": "articles and locations touched",

@@ -140,7 +140,9 @@ def explain_variances(
             connection.execute(statement(f"causes/{name}"))
         connection.execute(
             "create index on cause_pool (inventory_id, variance);"
-            "create index on cause_pool (location_id, variance, counted_at);"
+            "create index on cause_pool (location_id, category_id, variance);"
+            "create index on cause_pool (location_id, style, variance) where style is not null;"
+            "create index on cause_pool (delivery_id, position);"
             "analyze cause_moves, cause_pool"
         )
         for name in _FINDERS:

@@ -61,6 +61,7 @@ class Posting:
         self._source_policies: dict[str, SourcePolicy] = {}
         self._has_sources = False
         self._has_advisory = False
+        self._has_lists = False
         #: Rows that the last insert into a table of the run wrote, by statement.
         self._rows: dict[str, int] = {}
         #: Seconds by stage, for the performance record.
@@ -233,6 +234,7 @@ class Posting:
                 if of_counts:
                     self._source_policies[name] = policy
                 self._has_advisory |= policy.trust == "advisory"
+                self._has_lists |= of_counts and policy.sheet == "list"
                 rows.append(
                     {
                         "name": name,
@@ -305,6 +307,8 @@ class Posting:
     def _gate(self) -> None:
         if not self._asks_gate:
             return
+        if self._has_lists:
+            self._settle_lists()
         if not self._rows.get("run_gates"):
             self._do("run_gates")
         self._do("find_candidates")
@@ -324,6 +328,19 @@ class Posting:
         self._rows["settle_counts"] = 0  # of the first step
         self._settle_counts()
         self._post_step(2)
+
+    def _settle_lists(self) -> None:
+        """Tell the lines of lists that are counts from those that are not; the gate judges the former."""
+        self._values["has_withdrawn"] = bool(self._rows.get("rollback/find_counts"))
+        self._do("find_list_lines")
+        if not self._rows["find_list_lines"]:
+            return
+        self._connection.execute("truncate run_books")
+        self._do("next_step")
+        self._do("ask_list_books")
+        self._analyze("run_list_lines", "run_books")
+        self._do("read_books")
+        self._do("settle_list_lines")
 
     def _veto(self) -> bool:
         """Ask the configured gate rules about what would be applied; True if any said no to something new.
@@ -364,7 +381,11 @@ class Posting:
     @property
     def _asks_gate(self) -> bool:
         """Whether any count waits, or came; most runs bring movements only, to articles nobody has a doubt about."""
-        return bool(self._rows.get("stage_counts")) or self._exists("stock_counts where decision = 'held'")
+        return (
+            bool(self._rows.get("stage_counts"))
+            or (self._has_lists and bool(self._rows.get("rollback/find_counts")))
+            or self._exists("stock_counts where decision = 'held'")
+        )
 
     @property
     def _touches_counts(self) -> bool:

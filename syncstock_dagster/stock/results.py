@@ -27,6 +27,7 @@ class SyncResult:
     counts_duplicate: int = 0
     counts_conflict: int = 0
     counts_advisory: int = 0
+    counts_listed: int = 0
     products: int = 0
     ledger_entries: int = 0
     articles: int = 0

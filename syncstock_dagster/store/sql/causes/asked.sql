@@ -1,7 +1,7 @@
 -- The variances to be explained, each with the count before it. Openings and counts that agree have none. Grain: as in
 -- counts_judged.
 create temp table cause_counts on commit drop as
-select j.count_id, j.inventory_id, j.location_id, j.source_id, c.delivery_id, j.counted_at, c.counted_from, j.day,
+select j.count_id, j.inventory_id, j.location_id, j.source_id, c.delivery_id, c.position, j.counted_at, c.counted_from, j.day,
        l.timezone, j.counted, j.expected, j.variance, j.value, j.tier, j.status, p.sku, p.category_id, p.style,
        before.counted_at as previous_at, before.quantity as previous_counted,
        coalesce(first.recorded_at, d.recorded_at, d.posted_at, d.received_at) as first_recorded

@@ -17,21 +17,28 @@ cross join lateral (
 join locations as l on l.location_id = o.location_id
 union all
 select a.count_id, 'opposite_article',
-       round(case o.kin when 1 then 0.85 when 2 then 0.75 else 0.55 end / (0.7 + 0.3 * o.fitting), 3),
+       round(case o.kin when 'style' then 0.85 when 'category' then 0.75 else 0.6 end / (0.7 + 0.3 * o.fitting), 3),
        jsonb_build_object(
-         'sku', o.sku, 'variance', trim_scale(-a.variance), 'count_id', o.count_id, 'fitting', o.fitting,
-         'kin', case o.kin when 1 then 'style' when 2 then 'category' else 'delivery' end)
+         'sku', o.sku, 'variance', trim_scale(-a.variance), 'count_id', o.count_id, 'fitting', o.fitting, 'kin', o.kin)
 from cause_counts as a
 cross join lateral (
   select f.*, count(*) over (partition by f.kin) as fitting
   from (
-    select b.count_id, b.sku, b.counted_at,
-           case when b.style = a.style then 1 when b.category_id = a.category_id then 2
-                when b.delivery_id = a.delivery_id then 3 end as kin
+    (select b.count_id, b.inventory_id, b.sku, b.counted_at, 'style' as kin, 1 as nearness
+     from cause_pool as b
+     where b.location_id = a.location_id and b.style = a.style and b.variance = -a.variance
+     limit 20)
+    union all
+    (select b.count_id, b.inventory_id, b.sku, b.counted_at, 'category', 2
+     from cause_pool as b
+     where b.location_id = a.location_id and b.category_id = a.category_id and b.variance = -a.variance
+     limit 20)
+    union all
+    select b.count_id, b.inventory_id, b.sku, b.counted_at, 'sheet', 3
     from cause_pool as b
-    where b.location_id = a.location_id and b.variance = -a.variance and b.inventory_id <> a.inventory_id
-      and b.counted_at between a.counted_at - interval '2 days' and a.counted_at + interval '2 days'
-    limit 200) as f
-  where f.kin is not null
-  order by f.kin, greatest(f.counted_at - a.counted_at, a.counted_at - f.counted_at), f.count_id
+    where b.delivery_id = a.delivery_id and b.position between a.position - 3 and a.position + 3
+      and b.location_id = a.location_id and b.variance = -a.variance) as f
+  where f.inventory_id <> a.inventory_id
+    and f.counted_at between a.counted_at - interval '2 days' and a.counted_at + interval '2 days'
+  order by f.nearness, greatest(f.counted_at - a.counted_at, a.counted_at - f.counted_at), f.count_id
   limit 1) as o

@@ -1,5 +1,5 @@
--- Other variances that may be the other side of one: of the same articles, of the same category or style, or from the
--- same delivery, within a week. Grain: count.
+-- Other variances that may be the other side of one: of the same articles, of the same category or style, or from lines
+-- beside it in its sheet, within a week. Grain: count.
 create temp table cause_pool on commit drop as
 with bounds as (
   select min(counted_at) - interval '7 days' as first_at, max(counted_at) + interval '7 days' as last_at
@@ -13,8 +13,10 @@ relatives as (
   select p.inventory_id from products as p
   where p.style in (select style from cause_counts)
   union
-  select c.inventory_id from stock_counts as c
-  where c.delivery_id in (select delivery_id from cause_counts)),
+  select c.inventory_id
+  from cause_counts as a
+  cross join generate_series(-3, 3) as beside (lines)
+  join stock_counts as c on c.delivery_id = a.delivery_id and c.position = a.position + beside.lines),
 others as (
   select p.count_id, p.inventory_id, p.location_id, p.counted_at, p.variance
   from relatives as r
@@ -39,7 +41,7 @@ others as (
   join stock_counts as c on c.inventory_id = r.inventory_id and c.counted_at between b.first_at and b.last_at
   where c.decision = 'held' and c.withdrawn_by is null and c.standing <> 'superseded'
     and not exists (select from cause_counts as a where a.count_id = c.count_id))
-select o.*, c.delivery_id, p.category_id, p.style, p.sku
+select o.*, c.delivery_id, c.position, p.category_id, p.style, p.sku
 from others as o
 join stock_counts as c using (count_id)
 left join products as p on p.inventory_id = o.inventory_id

@@ -16,6 +16,7 @@ truncate
   run_count_keys,
   run_books,
   run_count_changes,
+  run_list_lines,
   run_gates,
   run_candidates,
   run_verdicts,

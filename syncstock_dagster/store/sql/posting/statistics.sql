@@ -24,7 +24,8 @@ count_numbers as (
          count(*) filter (where x.decision = 'applied' and x.standing = 'in_force') as applied,
          count(*) filter (where x.standing in ('superseded', 'agrees')) as duplicate,
          count(*) filter (where x.standing = 'conflict') as conflict,
-         count(*) filter (where x.decision = 'advisory') as advisory
+         count(*) filter (where x.decision = 'advisory') as advisory,
+         count(*) filter (where x.decision = 'listed') as listed
   from run_counts as c
   join stock_counts as x using (count_id)),
 verdict_numbers as (
@@ -40,6 +41,7 @@ select
   (select count(*) from quarantine where operation_id = %(operation_id)s) as quarantined,
   c.new as counts_new, c.applied as counts_applied, v.review as counts_review, v.held as counts_held,
   c.duplicate as counts_duplicate, c.conflict as counts_conflict, c.advisory as counts_advisory,
+  c.listed as counts_listed,
   (select count(*) from run_entries) as ledger_entries,
   (select count(*) from (select distinct inventory_id, location_id from run_entries) as p) as articles,
   (select count(*) from restatements where operation_id = %(operation_id)s) as restatements

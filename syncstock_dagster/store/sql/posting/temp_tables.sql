@@ -84,6 +84,12 @@ create temp table run_count_changes (
   primary key (inventory_id, location_id, counted_at)
 ) on commit delete rows;
 
+-- Lines of lists that wait to be told from counts, with what the version before said.
+create temp table run_list_lines (
+  inventory_id bigint, location_id int, counted_at timestamptz, quantity numeric, count_ids bigint[],
+  previous_at timestamptz, previous_quantity numeric
+) on commit delete rows;
+
 -- The limits of each source's gate, and of categories and articles that have their own; the most particular row holds.
 create temp table run_gates (
   source_id smallint, category_id int, inventory_id bigint, limits gate_limits

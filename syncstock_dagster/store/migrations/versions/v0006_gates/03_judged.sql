@@ -17,6 +17,8 @@ begin atomic
     select p.inventory_id, p.location_id, p.counted_at, p.quantity, p.variance, p.count_id
     from count_points as p
     where only_counts is null and p.recorded_to = 'infinity'
+      and (first_day is null
+           or p.counted_at between first_day - interval '2 days' and last_day + interval '3 days')
     union all
     select p.inventory_id, p.location_id, p.counted_at, p.quantity, p.variance, p.count_id
     from named as n
@@ -27,6 +29,8 @@ begin atomic
     from stock_counts as c
     where only_counts is null and c.decision in ('held', 'rejected') and c.withdrawn_by is null
       and c.standing <> 'superseded'
+      and (first_day is null
+           or c.counted_at between first_day - interval '2 days' and last_day + interval '3 days')
     union all
     select c.inventory_id, c.location_id, c.counted_at, c.quantity, c.count_id, c.decision
     from unnest(only_counts) as o (count_id)
@@ -44,14 +48,14 @@ begin atomic
     where first_day is null or (p.counted_at at time zone l.timezone)::date between first_day and last_day
     union all
     select c.inventory_id, c.location_id, c.counted_at, (c.counted_at at time zone l.timezone)::date, c.quantity,
-           c.quantity - coalesce((
-             select sum(e.delta) from ledger_entries as e
-             where e.inventory_id = c.inventory_id and e.location_id = c.location_id
-               and e.effective_at <= c.counted_at
-               and not (e.effective_at = c.counted_at and e.entry_type = 'adjustment')), 0),
-           c.count_id, c.decision::text
+           c.quantity - b.expected, c.count_id, c.decision::text
     from open_counts as c
     join locations as l on l.location_id = c.location_id
+    cross join lateral (
+      select coalesce(sum(e.delta), 0) as expected
+      from ledger_entries as e
+      where e.inventory_id = c.inventory_id and e.location_id = c.location_id and e.effective_at <= c.counted_at
+        and not (e.effective_at = c.counted_at and e.entry_type = 'adjustment')) as b
     where first_day is null or (c.counted_at at time zone l.timezone)::date between first_day and last_day)
   select t.count_id, t.inventory_id, t.location_id, t.counted_at, t.day, c.source_id, t.counted,
          t.counted - t.variance, t.variance, t.variance * unit_value(p.cost, p.price),
