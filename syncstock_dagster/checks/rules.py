@@ -17,7 +17,7 @@ from syncstock_dagster.resources import SyncStock
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
 
-_MOST_ROWS = 20
+MOST_ROWS = 20
 
 #: First and last day of the run, both included; None when the check is run alone.
 Span = tuple[date, date] | None
@@ -35,6 +35,8 @@ class Verdict:
     #: The worst first; all of them, only some are shown.
     offending: Sequence[Mapping[str, Any]] = ()
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    #: What the configuration says of the rule's numbers, where it does.
+    thresholds: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def checks_of(name: str, rules: Mapping[str, Sequence[Rule]]) -> dg.AssetChecksD
 
 def _result(key: dg.AssetCheckKey, rule: Rule, verdict: Verdict, span: Span) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"rule": rule.rule, "remedy": rule.remedy}
-    metadata |= {f"threshold: {name}": value for name, value in rule.thresholds.items()}
+    metadata |= {
+        f"threshold: {name}": value for name, value in (rule.thresholds | verdict.thresholds).items()
+    }
     metadata |= {name: plain(value) for name, value in verdict.observed.items()}
     metadata["days"] = f"{span[0]} to {span[1]}" if span else "all"
     if verdict.offending:
@@ -116,7 +120,7 @@ def _span(context: dg.AssetCheckExecutionContext) -> Span:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     names = list(rows[0])
-    records = [dg.TableRecord({name: _cell(row[name]) for name in names}) for row in rows[:_MOST_ROWS]]
+    records = [dg.TableRecord({name: _cell(row[name]) for name in names}) for row in rows[:MOST_ROWS]]
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
     return dg.MetadataValue.table(records=records, schema=schema)
 

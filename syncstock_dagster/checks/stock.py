@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from syncstock_dagster.checks.rules import Rule, Span, Verdict, checks_of
+from syncstock_dagster.checks.rules import MOST_ROWS, Rule, Span, Verdict, checks_of
 from syncstock_dagster.stock import days as business_days
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def _counts(names: tuple[str, ...]) -> Any:
             for row in verdicts.offending
             if row["status"] in names
         ]
+        _with_causes(db, far)
         is_warning = names == ("review",)
         told = " or ".join(names)
         says = f"{len(far)} of {verdicts.counts} count(s) are {told}." if far else f"No count is {told}."
@@ -42,9 +43,27 @@ def _counts(names: tuple[str, ...]) -> Any:
             **{f"counts_{name}": n for name, n in verdicts.by_status.items()},
         }
         severity = _WARN if is_warning else dg.AssetCheckSeverity.ERROR
-        return Verdict(not far, says, observed, far, severity)
+        limits = {
+            f"{name}, {of}": told
+            for name, policy in db.policies.named().items()
+            if policy.trust == "gated"
+            for of, told in policy.gate.told().items()
+        }
+        return Verdict(not far, says, observed, far, severity, limits)
 
     return judge
+
+
+def _with_causes(db: SyncStockDB, far: list[dict[str, Any]]) -> None:
+    """Of the rows that are shown, what may explain them best."""
+    shown = far[:MOST_ROWS]
+    if not shown:
+        return
+    causes = db.explain_variances([row["count_id"] for row in shown])
+    best = {row["count_id"]: row for row in causes.to_dict("records") if row["rank"] == 1}
+    for row in far:
+        cause = best.get(row["count_id"], {})
+        row |= {"may_be": cause.get("says"), "check": cause.get("check")}
 
 
 def _unknown_articles(db: SyncStockDB, span: Span) -> Verdict:
@@ -121,7 +140,8 @@ def _negative(db: SyncStockDB, span: Span) -> Verdict:
 _RECONCILED = (
     Rule(
         "counts_to_review",
-        "No count is in the tier to review (by default 10 to 100 units from the books). Such counts are applied.",
+        "No count is in the tier to review (by default 10 to 100 units from the books; the thresholds say what holds "
+        "here). Such counts are applied.",
         "Read the list; `syncstock explain SKU` says how each difference came about. Nothing waits for it.",
         _counts(("review",)),
     ),
@@ -129,8 +149,8 @@ _RECONCILED = (
         "counts_held_or_flagged",
         "No count is held (by default more than 100 units from the books), and late rows have carried no applied count "
         "past its tier.",
-        "Look at the shelf; then `syncstock approve ID --reason ...` or `syncstock reject ID --reason ...`. Of a "
-        "flagged count `syncstock explain SKU` shows the late rows.",
+        "The table says what may explain it and what to check; `syncstock explain SKU` says more. Then `syncstock "
+        "approve ID`, `syncstock reject ID`, or have it counted again with `syncstock recount ID`.",
         _counts(("held", "flagged")),
     ),
     Rule(

@@ -19,6 +19,7 @@ from syncstock_dagster.cli import output
 from syncstock_dagster.cli.decisions import differing
 
 if TYPE_CHECKING:
+    from syncstock_dagster.stock.causes import Difference
     from syncstock_dagster.stock.explain import Explanation, LastCount, Place
 
 #: With more locations than this, each is one line.
@@ -119,6 +120,30 @@ def _count(count: LastCount, zone: ZoneInfo) -> None:
         _line(f"{book}, {_verdict(count)}.")
     if count.status == "flagged":
         _line("Late rows have moved that variance past what the gate lets pass since: look at it again.")
+    _difference(count.difference)
+
+
+def _difference(difference: Difference | None) -> None:
+    """What is known about a variance, and what may explain it."""
+    if difference is None:
+        return
+    known = [
+        f"{_times(rows, 'row')} {what} ({_signed(quantity)})"
+        for rows, what, quantity in (
+            (difference.movements_between, "moved it since the count before", difference.moved_between),
+            (difference.late_rows, "of these came late", difference.late_quantity),
+            (difference.window_rows, "moved it while the counting went on", difference.window_quantity),
+            (difference.day_rows, "of the day of the count have no time", difference.day_quantity),
+        )
+        if rows
+    ]
+    if known:
+        _line("  " + "; ".join(known) + ".")
+    if difference.causes:
+        _line("  What may explain the difference, the likeliest first:")
+    for number, cause in enumerate(difference.causes, 1):
+        _line(f"  {number}. {cause.says}")
+        _line(f"     {cause.check}")
 
 
 def _verdict(count: LastCount) -> str:
@@ -198,8 +223,11 @@ def _open(place: Place, zone: ZoneInfo) -> None:
         why = f" ({held.reason})" if held.reason else ""
         _line(
             f"Held: {held.source} counted {_number(held.counted)} on {_at(held.counted_at, zone)}, the book says "
-            f"{_number(held.expected)}{why}. `syncstock approve {held.count_id}` or `reject` decides."
+            f"{_number(held.expected)}{why}. `syncstock approve {held.count_id}`, `reject` or `recount` decides."
         )
+        if held.recount_asked_by:
+            _line(f"  {held.recount_asked_by} wants it to be counted again.")
+        _difference(held.difference)
     for conflict in place.conflicts:
         ours, theirs = differing(conflict.local_value, conflict.remote_value)
         what = f"document {conflict.document}" if conflict.document else "another count"

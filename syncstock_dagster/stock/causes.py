@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -123,6 +125,37 @@ WORDS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What may have caused a variance."""
+
+    cause: str
+    score: Decimal
+    says: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is known about a variance, and what may have caused it, the likeliest first."""
+
+    #: The count before it.
+    previous_at: datetime | None
+    previous_counted: Decimal | None
+    movements_between: int
+    moved_between: Decimal
+    #: Of these, what came when the count was on record already.
+    late_rows: int
+    late_quantity: Decimal
+    #: What moved while the counting went on.
+    window_rows: int
+    window_quantity: Decimal
+    #: What is known only by the day of the count.
+    day_rows: int
+    day_quantity: Decimal
+    causes: tuple[Cause, ...]
+
+
 def explain_variances(
     url: str,
     policies: Policies,
@@ -135,20 +168,9 @@ def explain_variances(
     Of the counts named; else of those of a business ``day``, else of all. ``statuses`` are those of ``db.variances()``;
     by default held, review and flagged, or any where counts are named.
     """
-    with _asked(url, policies, count_ids, statuses, day) as connection:
-        for name in ("moves", "findings", "pool"):
-            connection.execute(statement(f"causes/{name}"))
-        connection.execute(
-            "create index on cause_pool (inventory_id, variance);"
-            "create index on cause_pool (location_id, category_id, variance);"
-            "create index on cause_pool (location_id, style, variance) where style is not null;"
-            "create index on cause_pool (delivery_id, position);"
-            "analyze cause_moves, cause_pool"
-        )
-        for name in _FINDERS:
-            connection.execute(statement(f"causes/{name}"))
-        cursor = connection.execute(statement("causes/ranked"))
-        rows = cursor.fetchall()
+    with _snapshot(url) as connection:
+        _ask(connection, policies, count_ids, statuses, day)
+        rows = _find(connection)
     told = [(*row[:4], *in_words(row[1], row[4]), row[4]) for row in rows]
     return _frame(told, ["count_id", "cause", "rank", "score", "says", "check", "details"])
 
@@ -161,9 +183,33 @@ def variance_facts(
     day: date | None = None,
 ) -> pd.DataFrame:
     """What is known about the same variances: movements between the counts, late and doubtful rows. One row each."""
-    with _asked(url, policies, count_ids, statuses, day) as connection:
+    with _snapshot(url) as connection:
+        _ask(connection, policies, count_ids, statuses, day)
         cursor = connection.execute(statement("causes/facts"))
         return _frame(cursor.fetchall(), _names(cursor))
+
+
+def differences(
+    connection: Connection[Any], policies: Policies, count_ids: Sequence[int]
+) -> dict[int, Difference]:
+    """The same of a few counts, in the caller's transaction, as values."""
+    if not count_ids:
+        return {}
+    _ask(connection, policies, count_ids, None, None)
+    causes: dict[int, list[Cause]] = {}
+    for count_id, cause, _, score, details in _find(connection):
+        causes.setdefault(count_id, []).append(Cause(cause, score, *in_words(cause, details)))
+    cursor = connection.execute(statement("causes/facts"))
+    names = _names(cursor)
+    wanted = {field.name for field in fields(Difference)}
+    known = [dict(zip(names, row, strict=True)) for row in cursor]
+    return {
+        row["count_id"]: Difference(
+            **{name: value for name, value in row.items() if name in wanted},
+            causes=tuple(causes.get(row["count_id"], ())),
+        )
+        for row in known
+    }
 
 
 def in_words(cause: str, details: dict[str, Any]) -> tuple[str, str]:
@@ -174,28 +220,48 @@ def in_words(cause: str, details: dict[str, Any]) -> tuple[str, str]:
 
 
 @contextmanager
-def _asked(
-    url: str,
+def _snapshot(url: str) -> Iterator[Connection[Any]]:
+    """A transaction in which all statements see the same; its own tables end with it."""
+    with connect(url) as connection, connection.transaction():
+        connection.execute("set transaction isolation level repeatable read")
+        yield connection
+
+
+def _ask(
+    connection: Connection[Any],
     policies: Policies,
     count_ids: Sequence[int] | None,
     statuses: Sequence[str] | None,
     day: date | None,
-) -> Iterator[Connection[Any]]:
-    """A transaction with one snapshot, in which ``cause_counts`` holds the variances that are asked about."""
+) -> None:
+    """Gather the variances that are asked about in ``cause_counts``."""
     if statuses is None and count_ids is None:
         statuses = OF_INTEREST
-    with connect(url) as connection, connection.transaction():
-        connection.execute("set transaction isolation level repeatable read")
-        names = connection.execute("select name from sources").fetchall()
-        values = {
-            "gates": policies.gates(name for (name,) in names),
-            "day": day,
-            "count_ids": None if count_ids is None else [int(one) for one in count_ids],
-            "statuses": None if statuses is None else list(statuses),
-        }
-        connection.execute(statement("causes/asked"), values)
-        connection.execute("create unique index on cause_counts (count_id); analyze cause_counts")
-        yield connection
+    names = connection.execute("select name from sources").fetchall()
+    values = {
+        "gates": policies.gates(name for (name,) in names),
+        "day": day,
+        "count_ids": None if count_ids is None else [int(one) for one in count_ids],
+        "statuses": None if statuses is None else list(statuses),
+    }
+    connection.execute(statement("causes/asked"), values)
+    connection.execute("create unique index on cause_counts (count_id); analyze cause_counts")
+
+
+def _find(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    """``count_id, cause, rank, score, details`` of every candidate."""
+    for name in ("moves", "findings", "pool"):
+        connection.execute(statement(f"causes/{name}"))
+    connection.execute(
+        "create index on cause_pool (inventory_id, variance);"
+        "create index on cause_pool (location_id, category_id, variance);"
+        "create index on cause_pool (location_id, style, variance) where style is not null;"
+        "create index on cause_pool (delivery_id, position);"
+        "analyze cause_moves, cause_pool"
+    )
+    for name in _FINDERS:
+        connection.execute(statement(f"causes/{name}"))
+    return connection.execute(statement("causes/ranked")).fetchall()
 
 
 def _names(cursor: Cursor[Any]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from syncstock_dagster.stock.causes import OF_INTEREST, Difference, differences
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
@@ -55,6 +56,8 @@ class LastCount:
     decided_at: datetime | None
     #: When a count at this instant first came into force.
     first_recorded: datetime
+    #: Of one that is to be reviewed or flagged.
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ class HeldCount:
     source: str
     #: What a gate rule said, where one held it.
     reason: str | None
+    recount_asked_by: str | None
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +227,8 @@ def explain(
     """
     values: Row = {"inventory_id": inventory_id, "location": location, "newest": newest}
     with connect(url) as connection, connection.transaction():
-        # Reading only: the parts must add up, whatever is posted meanwhile.
-        connection.execute("set transaction isolation level repeatable read, read only")
+        # The parts must add up, whatever is posted meanwhile.
+        connection.execute("set transaction isolation level repeatable read")
         article = _article(connection, inventory_id)
         sources = connection.execute("select name from sources").fetchall()
         values["gates"] = policies.gates(name for (name,) in sources)
@@ -233,6 +238,11 @@ def explain(
             for name in ("counts", "since", "movements", "late", "restatements", "held", "conflicts")
         }
         waiting = _rows(connection, "explain_quarantine", values | {"sku": article["sku"]})
+        doubtful = [row for rows in parts["counts"].values() for row in rows if row["status"] in OF_INTEREST]
+        doubtful += [row for rows in parts["held"].values() for row in rows]
+        found = differences(connection, policies, [row["count_id"] for row in doubtful])
+        for row in doubtful:
+            row["difference"] = found.get(row["count_id"])
     return Explanation(
         **article,
         places=tuple(_place(row, parts) for row in places),

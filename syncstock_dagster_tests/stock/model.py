@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, localcontext
+from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,8 +26,6 @@ from syncstock_dagster.stock.records import (
     TransferRecord,
 )
 
-REVIEW_FROM = Decimal(10)
-HOLD_ABOVE = Decimal(100)
 MICROSECOND = timedelta(microseconds=1)
 
 #: Sums of the greatest quantities that are taken need more digits than Python's default context keeps.
@@ -136,11 +135,28 @@ def instant(value: datetime, zone: str) -> datetime:
     return value.astimezone(UTC)
 
 
-def tier(variance: Decimal) -> str:
-    """What the gate makes of a variance."""
-    if abs(variance) < REVIEW_FROM:
-        return "applied"
-    return "review" if abs(variance) <= HOLD_ABOVE else "held"
+class Limits(NamedTuple):
+    """From where a variance is listed for review, and above which it is held, in each measure; None: never."""
+
+    units: tuple[int, int] = (10, 100)
+    percent: tuple[int, int] | None = None
+    value: tuple[int, int] | None = None
+
+
+def tier(
+    variance: Decimal, expected: Decimal = Decimal(0), limits: Limits | None = None, cost: int | None = None
+) -> str:
+    """What the gate makes of a variance: the highest tier that any measure gives."""
+    limits = limits or Limits()
+    size = abs(Fraction(variance))
+    measured: list[tuple[Fraction, tuple[int, int]]] = [(size, limits.units)]
+    if limits.percent is not None and expected:
+        measured.append((size * 100 / abs(Fraction(expected)), limits.percent))
+    if limits.value is not None and cost is not None:
+        measured.append((size * cost, limits.value))
+    if any(how_much > hold_above for how_much, (_, hold_above) in measured):
+        return "held"
+    return "review" if any(how_much >= review_from for how_much, (review_from, _) in measured) else "applied"
 
 
 def exact_sum(quantities: Iterable[Decimal]) -> Decimal:
@@ -167,6 +183,9 @@ class Model:
         advisory: sources whose counts are only compared.
         restating: sources whose changed documents are restated without asking.
         after_counts: sources whose movements known only by their day stand at its end.
+        zones: locations that are known.
+        limits: of articles that have their own.
+        costs: of articles that have one.
     """
 
     gated: frozenset[str] = frozenset({"excel"})
@@ -174,6 +193,9 @@ class Model:
     restating: frozenset[str] = frozenset()
     after_counts: frozenset[str] = frozenset()
     zones: dict[str, str] = field(default_factory=lambda: {"main": "UTC"})
+    #: Of articles that have limits of their own, and what they cost.
+    limits: dict[int, Limits] = field(default_factory=dict)
+    costs: dict[int, int] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     #: Per document line: the contents that a person or a rule chose, the last one last.
     chosen: dict[tuple[Any, ...], list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -460,8 +482,14 @@ class Model:
                 continue
             history = self.history()
             opening = not any(at < count.at for at in history.counts.get(count.pair, {}))
-            decision = "opening" if opening else tier(self.variance_of(history, count))
+            expected = history.expected(count.pair, count.at)
+            decision = "opening" if opening else self._tier(count.pair, count.quantity, expected)
             self.decisions[_row(count)] = (decision, "gate")
+
+    def _tier(self, pair: Pair, counted: Decimal, expected: Decimal) -> str:
+        number = pair.inventory_id
+        variance = exact_difference(counted, expected)
+        return tier(variance, expected, self.limits.get(number), self.costs.get(number))
 
     def variance_of(self, history: History, count: Counted) -> Decimal:
         """Counted minus expected of one count row."""
@@ -495,10 +523,11 @@ class Model:
             counted, expected = history.counts[pair][at], history.expected(pair, at)
             variance = exact_difference(counted, expected)
             opening = at == min(history.counts[pair])
-            found[pair, at] = Variance(counted, expected, variance, self._status(rows, variance, opening))
+            tier_now = self._tier(pair, counted, expected)
+            found[pair, at] = Variance(counted, expected, variance, self._status(rows, tier_now, opening))
         return found
 
-    def _status(self, rows: list[Counted], variance: Decimal, opening: bool) -> str:
+    def _status(self, rows: list[Counted], tier_now: str, opening: bool) -> str:
         if opening:
             return "opening"
         if rows[0].source not in self.gated:
@@ -507,9 +536,9 @@ class Model:
         if "approved" in decided:  # somebody has looked at it
             return "applied"
         allowed = max(TIERS.index("review" if decision == "opening" else decision) for decision in decided)
-        if TIERS.index(tier(variance)) > allowed:
+        if TIERS.index(tier_now) > allowed:
             return "flagged"
-        return "applied" if tier(variance) == "applied" else "review"
+        return tier_now
 
 
 @dataclass(frozen=True)

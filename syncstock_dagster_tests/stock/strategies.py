@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from syncstock_dagster.stock.policy import Policies, SourcePolicy
+from syncstock_dagster.stock.policy import Gate, Override, Policies, SourcePolicy
 from syncstock_dagster.stock.records import (
     MovementRecord,
     POSRecord,
@@ -21,7 +21,7 @@ from syncstock_dagster.stock.records import (
     SalesRecord,
     TransferRecord,
 )
-from syncstock_dagster_tests.stock.model import MICROSECOND, Model, local_day_bounds
+from syncstock_dagster_tests.stock.model import MICROSECOND, Limits, Model, local_day_bounds
 
 #: The least and the greatest article a BIGINT can name, and an ordinary one.
 ARTICLES = (1001, 2**63 - 1, -7)
@@ -38,18 +38,47 @@ LOCATIONS = {LONDON: "Europe/London", CAIRO: "Africa/Cairo", HAVANA: "America/Ha
 UNKNOWN_LOCATION = "Habana"
 UNKNOWN_ZONE = "America/Havana"
 
+
+def _override(limits: Limits) -> Override:
+    """The same limits as the engine takes them."""
+    measures: dict[str, Any] = {
+        name: {"review_from": pair[0], "hold_above": pair[1]}
+        for name, pair in (("percent", limits.percent), ("value", limits.value))
+        if pair is not None
+    }
+    return Override.model_validate(
+        {"review_from": limits.units[0], "hold_above": limits.units[1], **measures}
+    )
+
+
 SOURCE_AT_DAYS_END = "at the day's end"
 SOURCE_RESTATING = 'restates"; --'
 SOURCE_ADVISORY = "advisory"
 SOURCE_HOSTILE = "wms'; delete from syncstock.inventory_ledger; --"
 
+#: An article that is judged by units and percent of its own, and one that is judged by its value, too.
+COSTS = {1001: 4}
+LIMITS = {
+    -7: Limits(units=(5, 40), percent=(10, 60)),
+    1001: Limits(value=(100, 300)),
+}
+
 POLICIES = Policies(
     sources={
+        "excel": SourcePolicy(
+            kind="counts",
+            trust="gated",
+            unknown_sku="create",
+            gate=Gate(articles={str(number): _override(limits) for number, limits in LIMITS.items()}),
+        ),
         SOURCE_AT_DAYS_END: SourcePolicy(kind="movements", day_grain="after_counts"),
         SOURCE_RESTATING: SourcePolicy(kind="movements", on_change="restate"),
         SOURCE_ADVISORY: SourcePolicy(kind="counts", trust="advisory"),
     }
 )
+
+#: Articles that are in the catalogue from the start.
+PRODUCTS = [{"sku": str(number), "inventory_id": number, "cost": cost} for number, cost in COSTS.items()]
 
 KEYS = ("monday", "Monday", "key'; --" + "k" * 200)
 
@@ -62,6 +91,8 @@ def new_model() -> Model:
         restating=frozenset({SOURCE_RESTATING}),
         after_counts=frozenset({SOURCE_AT_DAYS_END}),
         zones={"main": "UTC", **LOCATIONS},
+        limits=LIMITS,
+        costs=COSTS,
     )
 
 

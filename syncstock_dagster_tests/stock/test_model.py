@@ -211,6 +211,7 @@ class StockMachine(RuleBasedStateMachine):
         super().__init__()
         self.db = database
         self.db.upsert_locations(some.location_rows(some.LOCATIONS))
+        self.db.upsert_products(some.PRODUCTS)
         self.model = some.new_model()
         self.memory = Memory()
         self.calls: list[dict[str, list[Any]]] = []
@@ -369,6 +370,15 @@ class StockMachine(RuleBasedStateMachine):
             decision = self.db.reject([count_id], reason="wrong shelf").operation_uuid
             self.model.reject(held, decision)
         self.decisions.append(decision)
+
+    @precondition(lambda self: self.model.held())
+    @rule(data=st.data())
+    def ask_for_a_recount(self, data: st.DataObject) -> None:
+        """A wish changes nothing but the list of wishes."""
+        waiting = [row["count_id"] for row in rows(self.db.held())]
+        count_id = data.draw(st.sampled_from(sorted(waiting)), label="count")
+        self.db.ask_recount(count_id, reason="not sure")
+        assert count_id in {row["count_id"] for row in rows(self.db.recounts(every=True))}
 
     @precondition(lambda self: self.decisions)
     @rule(data=st.data())
