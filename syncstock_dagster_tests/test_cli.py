@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -386,6 +387,100 @@ def test_a_held_count_is_decided_once_and_for_a_reason(act: Run, command: str, o
     assert stock(act, "00123") == {"main": on_hand}
     assert "No count is held." in act("counts", "--held").stdout
     assert "Only held counts can be decided on" in act("approve", 999, "--reason", "x", code=2).stderr
+
+
+def test_held_counts_are_decided_by_what_they_have_in_common(act: Run) -> None:
+    """What is decided on is shown; a name too many, too few or wrong decides nothing."""
+    count = held_id(act)
+    reason = ("--reason", "looked again")
+    assert "not both" in act("approve", *reason, code=2).stderr
+    assert "not both" in act("approve", count, "--tier", "held", *reason, code=2).stderr
+    assert "No held count fits: tier critical" in act("approve", "--tier", "critical", *reason, code=2).stderr
+    shown = act("approve", "--tier", "held", "--source", "excel", "--location", "main", *reason, "--dry-run")
+    assert re.search(rf"{count} +00123 +main .* 445 +\d+ .* held ", shown.stdout)
+    assert held_id(act) == count
+    act("reject", "--tier", "held", *reason)
+    assert stock(act, "00123") == {"main": "41"}
+
+
+def test_a_count_is_approved_only_as_it_was_looked_at(act: Run) -> None:
+    (row,) = told(act("counts", "--held", "--json"))
+    refused = act("approve", row["count_id"], "--expected", "1", "--reason", "x", code=2)
+    assert f"the book said 1, now {row['expected']}" in refused.stderr
+    assert (
+        "takes a number"
+        in act("approve", row["count_id"], "--expected", "one", "--reason", "x", code=2).stderr
+    )
+    act("approve", row["count_id"], "--expected", row["expected"], "--reason", "looked again")
+    assert stock(act, "00123") == {"main": "445"}
+
+
+def test_a_recount_is_asked_for_and_listed(act: Run) -> None:
+    count = held_id(act)
+    assert "No recount is wanted." in act("recounts").stdout
+    act("recount", count, "--reason", "the shelf was in disorder", "--dry-run", code=3)
+    assert told(act("recounts", "--json")) == []
+    act("recount", count, "--reason", "the shelf was in disorder", code=3)
+    assert "in disorder" in act("recounts").stdout
+    assert "wanted" in act("counts", "--held").stdout
+    assert "wants it to be counted again" in act("explain", "00123", code=0).stdout
+    assert held_id(act) == count
+
+
+def test_what_may_explain_a_held_count_is_told(act: Run) -> None:
+    """In the list in a few words, in the explanation with what to check, and to programs."""
+    db = SyncStockDB(os.environ["SYNCSTOCK_DATABASE_URL"])
+    db.run_sync(pos_counts=[POSRecord(2, 200, NOON)])
+    db.run_sync(pos_counts=[POSRecord(2, 2000, NOON + HOUR, source="excel")])
+    db.close()
+    assert "differ by one digit that is there or not" in act("counts", "--held").stdout
+    shown = act("explain", "123").stdout
+    assert "What may explain the difference, the likeliest first:" in shown
+    assert "was a digit typed twice or left out?" in shown
+    (place,) = told(act("explain", "123", "--location", "main", "--json"))["places"]
+    (cause,) = [one for one in place["held"][0]["difference"]["causes"] if one["cause"] == "digit_slipped"]
+    assert set(cause) == {"cause", "score", "says", "check"}
+
+
+def test_what_is_not_written_off_is_listed(act: Run, tmp_path: Path) -> None:
+    """A list says 30, 4 are sold, the list still says 30: it lacks 4, until it says 26."""
+    write(
+        tmp_path / "syncstock.toml",
+        '[sources.shelf-list]\nkind = "counts"\ntrust = "gated"\nsheet = "list"\n',
+    )
+    for day, listed in ((1, 30), (2, 30), (3, 26)):
+        if day == 2:
+            text = "document,line,sku,location,quantity,effective_at\nL-1,1,123,main,4,2026-05-02T12:00:00Z\n"
+            write(tmp_path / "sales.csv", text)
+            act("load", tmp_path / "sales.csv", "--kind", "sales")
+        sheet = write(tmp_path / f"2026-05-0{day}.csv", f"sku,counted,location\n123,{listed},main\n")
+        act("load", sheet, "--kind", "counts", "--source", "shelf-list")
+        lacking = told(act("not-written-off", "--location", "main", "--json"))
+        assert [[Decimal(row[name]) for name in ("listed", "book", "difference")] for row in lacking] == (
+            [[30, 26, 4]] if day == 2 else []
+        )
+    assert "Every list says what the books say." in act("not-written-off").stdout
+
+
+def test_a_closed_day_that_changes_is_a_restatement(act: Run) -> None:
+    """Published by `close`; a late sale on it changes what was said, once, and `explain` tells both values."""
+    before = len(told(act("operations", "--json")))
+    act("close", "2026-03-31", "--dry-run")
+    assert len(told(act("operations", "--json"))) == before
+    act("close", "2026-03-31")
+    db = SyncStockDB(os.environ["SYNCSTOCK_DATABASE_URL"])
+    known = len(db.restatements())
+    late = SalesRecord(2, 3, at=datetime(2026, 3, 30, 12, tzinfo=UTC), ref="after the close")
+    db.run_sync(sales=[late], note="late")
+    changed = db.restatements().iloc[known:]
+    assert set(changed["kind"]) == {"snapshot"}
+    assert [
+        old - new for old, new in zip(changed["old_value"].fillna(0), changed["new_value"], strict=True)
+    ] == [3]
+    db.run_sync(sales=[late], note="late again")
+    assert len(db.restatements()) == known + len(changed)
+    assert "published value" in act("explain", "123").stdout
+    db.close()
 
 
 def test_a_conflict_is_resolved(act: Run) -> None:

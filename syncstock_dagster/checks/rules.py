@@ -89,7 +89,7 @@ def checks_of(name: str, rules: Mapping[str, Sequence[Rule]]) -> dg.AssetChecksD
 def _result(key: dg.AssetCheckKey, rule: Rule, verdict: Verdict, span: Span) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"rule": rule.rule, "remedy": rule.remedy}
     metadata |= {
-        f"threshold: {name}": value for name, value in (rule.thresholds | verdict.thresholds).items()
+        f"threshold: {name}": value for name, value in {**rule.thresholds, **verdict.thresholds}.items()
     }
     metadata |= {name: plain(value) for name, value in verdict.observed.items()}
     metadata["days"] = f"{span[0]} to {span[1]}" if span else "all"

@@ -1,4 +1,4 @@
-"""Questions about stock: ``stock``, ``ledger``, ``explain``, and the list of ``counts``.
+"""Questions about stock: ``stock``, ``ledger``, ``explain``, ``not-written-off``, and the list of ``counts``.
 
 Define a command here when it only reads what follows from the evidence. Keep out the record of what was done
 (``record``).
@@ -142,26 +142,65 @@ def counts(
     db = open_db()
     only = None if sku is None else find_article(db, sku).inventory_id
     find_location(db, location)
+    found = db.held() if held and known is None else db.variances(known)
     rows = [
         row
-        for row in output.records(db.variances(known))
+        for row in output.records(found)
         if (not held or row["status"] == "held")
         and only in (None, row["inventory_id"])
         and location in (None, row["location"])
     ]
     rows = _with_sku(db, rows)
-    for row in rows:
-        is_sure = row["low"] == row["high"] == row["variance"]
-        row["between"] = None if is_sure else f"{row['low']:f} .. {row['high']:f}"
-    wanted = output.columns(
-        "count_id", "sku", "location", "counted_at", "counted", "expected", "variance", "status", "source", "between",
-        numbers=("count_id", "counted", "expected", "variance"),
-    )  # fmt: skip
-    if as_json:
+    names = [
+        "count_id",
+        "sku",
+        "location",
+        "counted_at",
+        "counted",
+        "expected",
+        "variance",
+        "status",
+        "tier",
+        "source",
+    ]
+    if not as_json:
         for row in rows:
-            del row["between"]
+            is_sure = row["low"] == row["high"] == row["variance"]
+            row["between"] = None if is_sure else f"{row['low']:f} .. {row['high']:f}"
+        if held and known is None:
+            _with_causes(db, rows[: limit or None])
+            names += ["recount", "may_be"]
+    wanted = output.columns(*names, "between", numbers=("count_id", "counted", "expected", "variance"))
     nothing = "No count is held." if held else "Nothing was counted."
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
+
+
+@app.command("not-written-off")
+def not_written_off(
+    location: options.Location = None, limit: options.Limit = 100, as_json: options.AsJson = False
+) -> None:
+    """What lists that staff keep still lack.
+
+    Of sources with sheet = "list": lines that are not what the books say, and are no counts. Whoever keeps the list
+    writes them in.
+    """
+    db = open_db()
+    find_location(db, location)
+    rows = [row for row in output.records(db.not_written_off()) if location in (None, row["location"])]
+    wanted = output.columns(
+        "sku", "name", "location", "source", "listed_at", "listed", "book", "difference", "since", "is_explained",
+        numbers=("listed", "book", "difference"),
+    )  # fmt: skip
+    nothing = "Every list says what the books say."
+    output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
+
+
+def _with_causes(db: SyncStockDB, rows: list[dict[str, Any]]) -> None:
+    """What may explain each best."""
+    causes = output.records(db.explain_variances([row["count_id"] for row in rows])) if rows else []
+    best = {row["count_id"]: row["says"] for row in causes if row["rank"] == 1}
+    for row in rows:
+        row["may_be"] = best.get(row["count_id"])
 
 
 def _with_sku(db: SyncStockDB, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
