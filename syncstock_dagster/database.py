@@ -18,6 +18,8 @@ from syncstock_dagster.store import schema
 from syncstock_dagster.store.connection import close_idle, connect, libpq_url
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import pandas as pd
 
     from syncstock_dagster.catalog.policy import CataloguePolicy, OperationsPolicy
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
     from syncstock_dagster.search.find import Answer
     from syncstock_dagster.search.update import IndexReport
     from syncstock_dagster.sources.files import ParsedFile
+    from syncstock_dagster.stock.count_plans import Planned
+    from syncstock_dagster.stock.counting_policy import CountingPolicy
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evidence import Evidence
     from syncstock_dagster.stock.reading import Which
     from syncstock_dagster.stock.rebuild import RebuildReport
     from syncstock_dagster.stock.records import Records
+    from syncstock_dagster.stock.variance_report import VarianceReport
 
 #: The location of evidence that names none.
 DEFAULT_LOCATION = "main"
@@ -738,6 +743,117 @@ class SyncStockDB:
 
         return close_day(self.url, day, locations, who=who, dry_run=dry_run)
 
+    # -- counting ----------------------------------------------------------------------------------------------
+
+    def abc_classes(self, as_of: date | None = None, location: str | None = None) -> pd.DataFrame:
+        """Articles by the value that moved, with their class: of one location, or of all together."""
+        from syncstock_dagster.stock.abc import abc_classes
+
+        return abc_classes(self.url, self.counting_policy, as_of, location)
+
+    def accuracy(
+        self, first: date | None = None, last: date | None = None, by: Iterable[str] = ()
+    ) -> pd.DataFrame:
+        """Inventory record accuracy of some days, by day, month, location, category or class; never netted."""
+        from syncstock_dagster.stock.accuracy import accuracy
+
+        return accuracy(self.url, self.counting_policy, first, last, by)
+
+    def shrinkage(
+        self, first: date | None = None, last: date | None = None, by: Iterable[str] = ("reason",)
+    ) -> pd.DataFrame:
+        """What was lost and found in some days, in units and value, by reason and whatever accuracy takes."""
+        from syncstock_dagster.stock.accuracy import shrinkage
+
+        return shrinkage(self.url, self.counting_policy, first, last, by)
+
+    def variance_report(self, day: date) -> VarianceReport:
+        """What the counts of a business day found, and the trend of the days before."""
+        from syncstock_dagster.stock.variance_report import variance_report
+
+        return variance_report(self.url, self.policies, self.counting_policy, day)
+
+    def plan_counts(
+        self,
+        location: str,
+        day: date,
+        *,
+        days: int = 1,
+        counters: Sequence[str] | None = None,
+        lines_a_day: int | None = None,
+        is_blind: bool = True,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> Planned:
+        """Plan who counts what at a location in the next days, the most urgent first."""
+        from syncstock_dagster.stock.count_plans import plan_counts
+
+        return plan_counts(
+            self.url, self.counting_policy, location, day, days=days, counters=counters, lines_a_day=lines_a_day,
+            is_blind=is_blind, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def count_plans(self, every: bool = False) -> pd.DataFrame:
+        """Count plans that still wait for a count, or all, with how far they are."""
+        from syncstock_dagster.stock.count_plans import count_plans
+
+        return count_plans(self.url, every)
+
+    def plan_lines(self, plan_id: int) -> pd.DataFrame:
+        """The lines of a count plan: planned, counted or skipped."""
+        from syncstock_dagster.stock.count_plans import plan_lines
+
+        return plan_lines(self.url, int(plan_id))
+
+    def skip_lines(
+        self,
+        plan_id: int,
+        inventory_ids: Sequence[int] | None = None,
+        *,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Give up lines of a count plan that are open, all of them or some; how many."""
+        from syncstock_dagster.stock.count_plans import skip_lines
+
+        return skip_lines(self.url, int(plan_id), inventory_ids, reason=reason, who=who, dry_run=dry_run)
+
+    def request_recount(
+        self,
+        *,
+        count_ids: Sequence[int] = (),
+        inventory_ids: Sequence[int] = (),
+        location: str | None = None,
+        counters: Sequence[str] = (),
+        since: datetime | None = None,
+        tolerance: Decimal | int | None = None,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> list[int]:
+        """Have counts made again by somebody else, or articles counted by two people, blind."""
+        from syncstock_dagster.stock.recounts import request_recount
+
+        return request_recount(
+            self.url, self.counting_policy, count_ids=count_ids, inventory_ids=inventory_ids, location=location,
+            counters=counters, since=since, tolerance=tolerance, reason=reason, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def recounts(self, every: bool = False) -> pd.DataFrame:
+        """Recounts that are not finished, or all: waiting, third, person, agreed or cancelled."""
+        from syncstock_dagster.stock.recounts import recounts
+
+        return recounts(self.url, every)
+
+    def cancel_recount(
+        self, recount_id: int, *, reason: str, who: str | None = None, dry_run: bool = False
+    ) -> int:
+        """Wait no longer for a recount; how many of its lines were given up."""
+        from syncstock_dagster.stock.recounts import cancel_recount
+
+        return cancel_recount(self.url, int(recount_id), reason=reason, who=who, dry_run=dry_run)
+
     # -- care --------------------------------------------------------------------------------------------------
 
     def audit(self) -> dict[str, pd.DataFrame]:
@@ -778,6 +894,13 @@ class SyncStockDB:
         from syncstock_dagster.catalog.policy import load_catalogue_policy
 
         return load_catalogue_policy(get_settings().config_file)
+
+    @cached_property
+    def counting_policy(self) -> CountingPolicy:
+        """The ``[counting]`` table of the configuration file."""
+        from syncstock_dagster.stock.counting_policy import load_counting_policy
+
+        return load_counting_policy(get_settings().config_file)
 
     @cached_property
     def operations_policy(self) -> OperationsPolicy:

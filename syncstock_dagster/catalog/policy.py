@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -89,7 +89,7 @@ def load_catalogue_policy(path: Path | None) -> CataloguePolicy:
     Raises:
         ConfigError: the file is not TOML, or a key or value is not known.
     """
-    return _load(path, "catalogue", CataloguePolicy)
+    return load_table(path, "catalogue", CataloguePolicy)
 
 
 def load_operations_policy(path: Path | None) -> OperationsPolicy:
@@ -98,10 +98,15 @@ def load_operations_policy(path: Path | None) -> OperationsPolicy:
     Raises:
         ConfigError: the file is not TOML, or a key or value is not known.
     """
-    return _load(path, "operations", OperationsPolicy)
+    return load_table(path, "operations", OperationsPolicy)
 
 
-def _load(path: Path | None, table: Literal["catalogue", "operations"], model: Any) -> Any:
+def load_table(path: Path | None, table: str, model: Any) -> Any:
+    """One table of the configuration file, in its typed form.
+
+    Raises:
+        ConfigError: the file is not TOML, or a key or value is not known.
+    """
     if path is None:
         return model()
     try:

@@ -21,9 +21,10 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def query(url: str, name: str, **values: Any) -> pd.DataFrame:
-    """The rows of ``store/sql/reading/<name>.sql`` as a DataFrame."""
+    """The rows of ``store/sql/reading/<name>.sql``, or of another room's ``<room>/<name>``, as a DataFrame."""
     with connect(url) as connection:
-        cursor = connection.execute(statement(f"reading/{name}"), values or None)
+        text = statement(name if "/" in name else f"reading/{name}")
+        cursor = connection.execute(text, values or None)
         assert cursor.description is not None
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchall()

@@ -17,6 +17,7 @@ from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.letters import bury_bad_rows
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
+from syncstock_dagster.stock.recounts import settle_recounts
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.copy import from_bytes
@@ -93,6 +94,8 @@ def deliver(
         return statistics | {"seconds": posting.seconds}
 
     outcome = run_operation(url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run)
+    if not dry_run:
+        settle_recounts(url, policies, default_location=default_location)
     return SyncResult.of(outcome, note)
 
 
@@ -120,6 +123,8 @@ def post_deliveries(
             results.append(result)
             if progress is not None:
                 progress(delivery_id, result)
+    if results:
+        settle_recounts(url, policies, default_location=default_location)
     return results
 
 

@@ -1,0 +1,8 @@
+-- Recounts that agree and are not settled yet, with the counts that are held. Grain: recount and article.
+select s.recount_id, s.inventory_id,
+       array(select c.count_id from stock_counts as c
+             where c.count_id = any(s.count_ids) and c.decision = 'held' order by c.count_id) as held
+from recount_lines as n
+join recount_status as s using (recount_id, inventory_id)
+where n.settled_by is null and n.cancelled_by is null and s.state = 'agreed'
+order by s.recount_id, s.inventory_id
