@@ -38,9 +38,9 @@ rebuild_history = dg.define_asset_job(
 
 nightly_close = dg.define_asset_job(
     "nightly_close",
-    selection=_FLOW | dg.AssetSelection.groups("publishing"),
-    description="The whole flow for a day that is over, with the audit of every law; then the day is published, unless "
-    "a blocking check fails.",
+    selection=_FLOW | dg.AssetSelection.groups("publishing", "reports"),
+    description="The whole flow for a day that is over, with the audit of every law; then the day is published and "
+    "reported on, unless a blocking check fails.",
 )
 
 refresh_snapshots = dg.define_asset_job(

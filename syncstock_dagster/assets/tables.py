@@ -70,6 +70,17 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("version", "bigint", "Rises by one with every operation that changes the row."),
         ("updated_at", "timestamptz", "The last change."),
     ),
+    "counted_variances": (
+        ("day", "date", "The business day of the count."),
+        _ARTICLE,
+        _PLACE,
+        ("counted_at", "timestamptz", "When it was counted."),
+        ("counted", "numeric", "Units that were there."),
+        ("expected", "numeric", "Units that the books expected there."),
+        ("variance", "numeric", "Counted minus expected."),
+        ("is_opening", "boolean", "The first count: there was no book before."),
+        ("is_held", "boolean", "It waits for a person and does not touch stock."),
+    ),
     "day_closes": (
         _PLACE,
         ("day", "date", "Published is every day up to this one."),

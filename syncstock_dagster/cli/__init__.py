@@ -15,10 +15,21 @@ from typing import Annotated
 
 import typer
 
-from syncstock_dagster.cli import care, catalogue, counts, decisions, evidence, questions, record, search, up
+from syncstock_dagster.cli import (
+    care,
+    catalogue,
+    counting,
+    counts,
+    decisions,
+    evidence,
+    questions,
+    record,
+    search,
+    up,
+)
 from syncstock_dagster.cli.errors import Reporting
 
-_GROUPS = (evidence, questions, search, counts, decisions, catalogue, record, care, up)
+_GROUPS = (evidence, questions, search, counts, counting, decisions, catalogue, record, care, up)
 
 app = typer.Typer(
     name="syncstock",

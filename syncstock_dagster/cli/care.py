@@ -69,12 +69,14 @@ def config(as_json: options.AsJson = False) -> None:
     Passwords are masked. Rules and readers that are named must exist.
     """
     from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
+    from syncstock_dagster.stock.counting_policy import load_counting_policy
     from syncstock_dagster.stock.policy import load_policies, resolve_callable
 
     settings = read_settings()
     policies = load_policies(settings.config_file).named()
     catalogue = load_catalogue_policy(settings.config_file)
     operations = load_operations_policy(settings.config_file)
+    counting = load_counting_policy(settings.config_file)
     for rule in catalogue.rules.values():
         resolve_callable(rule)
     told: dict[str, Any] = {
@@ -110,12 +112,14 @@ def config(as_json: options.AsJson = False) -> None:
                 "sources": sources,
                 "catalogue": catalogue.model_dump(mode="json"),
                 "operations": operations.model_dump(mode="json"),
+                "counting": counting.model_dump(mode="json"),
             }
         )
         return
     output.print_facts(told.items())
     output.print_facts(
         [
+            *((f"counting: {name}", value) for name, value in counting.model_dump(mode="json").items()),
             ("second person", ", ".join(operations.second_person) or "never needed"),
             ("trust", ", ".join(catalogue.trust)),
             *((f"conflicts of {name}", strategy) for name, strategy in catalogue.conflicts.items()),

@@ -142,7 +142,20 @@ def load(
 
 @counts_app.command()
 def sheet(
-    location: Annotated[str, typer.Option("--location", help="The location to be counted.")],
+    location: Annotated[str | None, typer.Option("--location", help="The location to be counted.")] = None,
+    plan: Annotated[
+        int | None,
+        typer.Option("--plan", metavar="ID", help="Instead of a location: the open lines of this plan."),
+    ] = None,
+    recount: Annotated[
+        int | None,
+        typer.Option(
+            "--recount", metavar="ID", help="Instead: the open lines of this recount, always blind."
+        ),
+    ] = None,
+    counter: Annotated[
+        str | None, typer.Option("--counter", metavar="NAME", help="Who is going to count.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The workbook to write; by default named after the location.")
     ] = None,
@@ -161,16 +174,20 @@ def sheet(
 
     db = open_db()
     find_location(db, location)
-    path = out or Path(f"count {location.replace('/', '-')}.xlsx")
+    path = out or Path(_sheet_name(location, plan, recount, counter))
     if path.exists():
         raise typer.BadParameter(f"{path} exists already; name another file", param_hint="--out")
-    written = write_sheet(db.url, location, is_blind=blind, abc=abc, skus=sku, dry_run=dry_run)
+    written = write_sheet(
+        db.url, location,
+        is_blind=blind, abc=abc, skus=sku, plan_id=plan, recount_id=recount, counter=counter,
+        policy=db.counting_policy, dry_run=dry_run,
+    )  # fmt: skip
     if not dry_run:
         path.write_bytes(written.content)
     told = {
         "file": str(path),
         "articles": written.articles,
-        "location": location,
+        "location": written.location,
         "sheet_id": written.sheet_id,
     }
     if as_json:
@@ -179,6 +196,12 @@ def sheet(
         output.print_facts(list(told.items()))
     if dry_run:
         output.say("Dry run: nothing was kept.")
+
+
+def _sheet_name(location: str | None, plan: int | None, recount: int | None, counter: str | None) -> str:
+    what = f"plan {plan}" if plan is not None else f"recount {recount}" if recount is not None else location
+    parts = ["count", what, counter if recount is not None else None]
+    return " ".join(part.replace("/", "-") for part in parts if part) + ".xlsx"
 
 
 @counts_app.command()

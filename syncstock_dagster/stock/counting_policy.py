@@ -1,7 +1,7 @@
 """How the shop counts: classes, how often, how much a day, and what is exact enough.
 
-What belongs here: the typed form of ``syncstock.toml``'s ``[counting]`` table. What does not: applying it, and the gate,
-which decides on a count and not on how well is counted (``stock.policy``).
+What belongs here: the typed form of ``syncstock.toml``'s ``[counting]`` table. What does not: applying it, and the
+gate, which decides on a count and not on how well is counted (``stock.policy``).
 """
 
 from __future__ import annotations

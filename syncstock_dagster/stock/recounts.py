@@ -84,7 +84,7 @@ def request_recount(
     }  # fmt: skip
 
     def work(operation: Operation) -> Statistics:
-        wanted = (
+        wanted: dict[str, list[tuple[int, int | None]]] = (
             _of_counts(operation, sorted(set(count_ids)), counters)
             if count_ids
             else {str(location): [(inventory_id, None) for inventory_id in sorted(set(inventory_ids))]}
@@ -109,9 +109,7 @@ def recounts(url: str, every: bool = False, recount_id: int | None = None) -> pd
     return query(url, "counting/recounts", every=every, recount_id=recount_id)
 
 
-def settle_recounts(
-    url: str, policies: Policies, *, default_location: str, who: str | None = None
-) -> int:
+def settle_recounts(url: str, policies: Policies, *, default_location: str, who: str | None = None) -> int:
     """Apply what the gate holds of counts that agree in a recount; how many lines were settled.
 
     Called after every posting; without an agreement that is not settled it costs one look.
@@ -132,9 +130,7 @@ def settle_recounts(
         connection.execute(statement("counting/settle_recounts"), values)
         statistics: Statistics = {"recounts": len(agreed)}
         if held:
-            posting = Posting(
-                connection, operation.operation_id, policies, default_location=default_location
-            )
+            posting = Posting(connection, operation.operation_id, policies, default_location=default_location)
             statistics |= posting.take_decision(held, "applied", ["held"], operation.who, _WHY_APPLIED)
         return statistics
 

@@ -51,7 +51,7 @@ class VarianceReport:
     articles: int
     within: int
     accuracy: Decimal | None
-    #: review, flagged, held and rejected; and tolerance, which nobody has to look at.
+    #: review, flagged, held and rejected; and applied, which nobody has to look at.
     tiers: Mapping[str, int]
     net_units: Decimal
     absolute_units: Decimal
@@ -103,7 +103,7 @@ def _report(
     others = facts["counts"] - sum(n for name, n in looked_at.items() if name != "rejected")
     same = {name: facts[name] for name in _NOTHING}
     return VarianceReport(
-        day=day, accuracy=_share(facts), tiers={"tolerance": max(others, 0), **looked_at},
+        day=day, accuracy=_share(facts), tiers={"applied": max(others, 0), **looked_at},
         largest=tuple(largest), trend=tuple(trend), **same,
     )  # fmt: skip
 
@@ -116,7 +116,6 @@ def _share(facts: Mapping[str, Any]) -> Decimal | None:
     if not facts["counts"]:
         return None
     return round(Decimal(facts["within"]) / facts["counts"], 6)
-
 
 
 def _rows(url: str, name: str, **values: Any) -> list[dict[str, Any]]:

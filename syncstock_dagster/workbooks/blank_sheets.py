@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from syncstock_dagster.errors import BadInput
+from syncstock_dagster.stock.abc import class_values
+from syncstock_dagster.stock.counting_policy import AbcClass, CountingPolicy
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 _HEADER_ROW = 5
 #: Rows that a person may add below, for what was found and is not listed.
 _SPARE_ROWS = 25
-
-AbcClass = Literal["A", "B", "C"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,59 +50,128 @@ class BlankSheet:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a sheet is for."""
+
+    location: str
+    is_blind: bool
+    counter: str | None
+    #: Counts of one session are never taken for a correction of another one's.
+    session: str | None = None
+    inventory_ids: list[int] | None = None
+    plan_id: int | None = None
+    recount_id: int | None = None
+
+
 def write_sheet(
     url: str,
-    location: str,
+    location: str | None = None,
     *,
     is_blind: bool = False,
     abc: AbcClass | None = None,
     skus: Sequence[str] | None = None,
+    plan_id: int | None = None,
+    recount_id: int | None = None,
+    counter: str | None = None,
+    policy: CountingPolicy | None = None,
     who: str | None = None,
     dry_run: bool = False,
 ) -> BlankSheet:
-    """Write a count sheet for a location, for one ABC class of it, or for a list of articles.
+    """Write a count sheet for a location, for one ABC class of it or a list of articles; for a plan; or for a recount.
 
     Args:
         url: the database.
-        location: the code of the location to be counted.
+        location: the code of the location to be counted; plans and recounts say it themselves.
         is_blind: without what the books say, so that nobody is led by it.
         abc: only articles of this class.
         skus: only these articles, also those that are not stocked there.
+        plan_id: the open lines of this plan, as blind as it says.
+        recount_id: the open lines of this recount, always blind.
+        counter: who is going to count; written into the sheet.
+        policy: where the classes begin; None: the defaults.
         who: who asked for it.
         dry_run: write it, and keep no record of it.
 
     Raises:
-        BadInput: there is no such location, or nothing to list.
+        BadInput: there is no such location, plan or recount, or nothing to list.
     """
     from syncstock_dagster.operations.log import run_operation
 
-    articles = _articles(url, location, abc, skus)
     sheet_id = str(uuid.uuid4())
+    if sum(given is not None for given in (location, plan_id, recount_id)) != 1:
+        raise BadInput("A sheet is for a location, for a plan or for a recount: say one of them.")
+    if location is not None:
+        asked = _Asked(location, is_blind, counter)
+    elif abc is not None or skus is not None:
+        raise BadInput("Plans and recounts say themselves which articles are counted.")
+    else:
+        asked = _asked(url, plan_id, recount_id, is_blind, counter, sheet_id)
+    articles = _articles(url, asked, abc, skus, policy or CountingPolicy())
 
     def work(operation: Operation) -> dict[str, Any]:
         values = {
-            "sheet_id": sheet_id, "location": location, "is_blind": is_blind, "articles": len(articles),
-            "who": operation.who,
+            "sheet_id": sheet_id, "location": asked.location, "is_blind": asked.is_blind, "articles": len(articles),
+            "who": operation.who, "plan_id": asked.plan_id, "recount_id": asked.recount_id,
         }  # fmt: skip
         operation.connection.execute(
             statement("workbooks/record_sheet"), values | {"operation_id": operation.operation_id}
         )
         return {"sheet_id": sheet_id, "articles": len(articles)}
 
-    content = sheet_content(articles, location, sheet_id, is_blind=is_blind)
-    run_operation(url, f"count sheet for {location}", "count_sheet", work, who=who, dry_run=dry_run)
-    return BlankSheet(sheet_id, location, len(articles), content)
+    content = sheet_content(
+        articles, asked.location, sheet_id,
+        is_blind=asked.is_blind, counter=asked.counter, session=asked.session,
+    )  # fmt: skip
+    run_operation(url, f"count sheet for {asked.location}", "count_sheet", work, who=who, dry_run=dry_run)
+    return BlankSheet(sheet_id, asked.location, len(articles), content)
+
+
+def _asked(
+    url: str,
+    plan_id: int | None,
+    recount_id: int | None,
+    is_blind: bool,
+    counter: str | None,
+    sheet_id: str,
+) -> _Asked:
+    """The sheet of a plan or a recount."""
+    is_plan = plan_id is not None
+    name, number = ("plan", plan_id) if is_plan else ("recount", recount_id)
+    with connect(url) as connection:
+        text = statement(f"counting/sheet_of_{name}")
+        row = connection.execute(text, {"number": number}).fetchone()
+    if row is None:
+        raise BadInput(f"There is no {name} {number}; `syncstock counts {name}s` lists them.")
+    location, planned_for, must_be_blind, inventory_ids = row
+    if not inventory_ids:
+        raise BadInput(f"Nothing of {name} {number} waits to be counted.")
+    # Two people who count at one instant must not look like one who corrected himself.
+    session = None if is_plan else f"recount {number} {counter or sheet_id[:8]}"
+    return _Asked(
+        location,
+        must_be_blind or is_blind,
+        counter or planned_for,
+        session,
+        inventory_ids,
+        plan_id,
+        recount_id,
+    )
 
 
 def _articles(
-    url: str, location: str, abc: AbcClass | None, skus: Sequence[str] | None
+    url: str, asked: _Asked, abc: AbcClass | None, skus: Sequence[str] | None, policy: CountingPolicy
 ) -> list[SheetArticle]:
+    location = asked.location
+    values = {
+        **class_values(policy, None), "location": location, "abc": abc,
+        "skus": None if skus is None else list(skus), "inventory_ids": asked.inventory_ids,
+    }  # fmt: skip
     with connect(url) as connection:
         if connection.execute("select from locations where code = %s", (location,)).fetchone() is None:
             raise BadInput(f"There is no location {location!r}; `syncstock locations` lists them.")
-        values = {"location": location, "abc": abc, "skus": None if skus is None else list(skus)}
         rows = connection.execute(statement("workbooks/articles_for_sheet"), values).fetchall()
-    articles = [SheetArticle(sku, name, category, on_hand) for sku, name, category, on_hand, _ in rows]
+    articles = [SheetArticle(*row) for row in rows]
     missing = sorted(set(skus or ()) - {article.sku for article in articles})
     if missing and abc is None:
         raise BadInput(f"Not in the catalogue: {', '.join(map(repr, missing[:10]))}.")
@@ -111,7 +180,15 @@ def _articles(
     return articles
 
 
-def sheet_content(articles: Sequence[SheetArticle], location: str, sheet_id: str, *, is_blind: bool) -> bytes:
+def sheet_content(
+    articles: Sequence[SheetArticle],
+    location: str,
+    sheet_id: str,
+    *,
+    is_blind: bool,
+    counter: str | None = None,
+    session: str | None = None,
+) -> bytes:
     """The workbook of a count sheet."""
     import xlsxwriter
 
@@ -124,12 +201,15 @@ def sheet_content(articles: Sequence[SheetArticle], location: str, sheet_id: str
         "default_date_format": "yyyy-mm-dd hh:mm",
     }
     with xlsxwriter.Workbook(data, options) as book:
-        _write_count(book, articles, location, is_blind=is_blind)
+        head = (("Location", location), ("Counted at", None), ("Counted by", counter), ("Session", session))
+        _write_count(book, articles, head, is_blind=is_blind)
         _write_identity(book, location, sheet_id)
     return data.getvalue()
 
 
-def _write_count(book: Any, articles: Sequence[SheetArticle], location: str, *, is_blind: bool) -> None:
+def _write_count(
+    book: Any, articles: Sequence[SheetArticle], said: Sequence[tuple[str, str | None]], *, is_blind: bool
+) -> None:
     page = book.add_worksheet("Count")
     bold = book.add_format({"bold": True})
     head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "vcenter"})
@@ -142,12 +222,12 @@ def _write_count(book: Any, articles: Sequence[SheetArticle], location: str, *, 
     )
 
     page.write_string(0, 0, "Count sheet", bold)
-    for row, (label, text) in enumerate(
-        (("Location", location), ("Counted at", None), ("Counted by", None)), start=1
-    ):
+    for row, (label, text) in enumerate(said, start=1):
+        if label == "Session" and text is None:
+            continue
         page.write_string(row, 0, label, bold)
         if text is not None:
-            page.write_string(row, 1, text, code)
+            page.write_string(row, 1, text, open_cell if label == "Counted by" else code)
         else:
             page.write_blank(row, 1, None, open_time if label == "Counted at" else open_cell)
     page.data_validation(
