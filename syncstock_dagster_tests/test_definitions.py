@@ -30,6 +30,8 @@ ASSETS = {
     "daily_snapshot": ("stock", {"team:stock"}),
     "item_stock": ("stock", {"team:stock"}),
     "published_days": ("publishing", {"team:stock"}),
+    "inventory_accuracy": ("reports", {"team:stock"}),
+    "variance_report": ("reports", {"team:stock"}),
     "product_search_index": ("search", {"team:stock"}),
 }
 LINEAGE = {
@@ -40,6 +42,8 @@ LINEAGE = {
     "daily_snapshot": {"inventory_ledger"},
     "item_stock": {"inventory_ledger"},
     "published_days": {"daily_snapshot", "item_stock"},
+    "inventory_accuracy": {"inventory_ledger"},
+    "variance_report": {"inventory_ledger"},
     "sales": {"drop_folder", "till_system"},
     "pos_counts": {"drop_folder", "till_system"},
     "purchases": {"drop_folder"},
@@ -153,7 +157,8 @@ def watch(event, args):
         seen.append([event, args[0]])
 sys.addaudithook(watch)
 import syncstock_dagster.definitions
-heavy = [name for name in ("pandas", "pyarrow", "openpyxl", "alembic", "chromadb", "fsspec") if name in sys.modules]
+unwanted = ("pandas", "pyarrow", "openpyxl", "alembic", "chromadb", "fsspec", "matplotlib")
+heavy = [name for name in unwanted if name in sys.modules]
 print(json.dumps([seen, heavy]))
 """
 

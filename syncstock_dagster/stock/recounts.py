@@ -4,8 +4,8 @@ What belongs here: asking for a recount, how far it is, and applying what two pe
 themselves, which come in as any count does and stay evidence, and the blind sheets (``workbooks.blank_sheets``).
 
 The second number is compared with the first moved by the movements recorded between the two instants, so nobody has to
-keep the shop closed. Where they agree within tolerance, those of the two counts that the gate holds are applied; where
-they do not, a third person counts, and after three somebody decides.
+keep the shop closed. Where they agree within tolerance, those of the two counts that the gate holds are applied, and
+held counts of others rejected; where they do not, a third person counts, and after three somebody decides.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WHY_APPLIED = "Two people counted it without knowing of each other's number, and agree"
+_WHY_REJECTED = "Two others counted it without knowing of each other's number, and agree on another one"
 
 
 def request_recount(
@@ -122,16 +123,24 @@ def settle_recounts(url: str, policies: Policies, *, default_location: str, who:
         connection = operation.connection
         connection.execute("select pg_advisory_xact_lock(hashtext('syncstock recounts'))")
         agreed = connection.execute(statement("counting/agreed")).fetchall()
-        held = sorted({count_id for row in agreed for count_id in row[2]})
         values = {
             "recount_ids": [row[0] for row in agreed], "inventory_ids": [row[1] for row in agreed],
             "operation_id": operation.operation_id,
         }  # fmt: skip
         connection.execute(statement("counting/settle_recounts"), values)
         statistics: Statistics = {"recounts": len(agreed)}
-        if held:
-            posting = Posting(connection, operation.operation_id, policies, default_location=default_location)
-            statistics |= posting.take_decision(held, "applied", ["held"], operation.who, _WHY_APPLIED)
+        # First the others: beside the counts that agree, the gate might find them near enough.
+        verdicts = (
+            ("rejected", sorted({one for row in agreed for one in row[3]}), _WHY_REJECTED),
+            ("applied", sorted({one for row in agreed for one in row[2]}), _WHY_APPLIED),
+        )
+        for is_second, (decision, held, reason) in enumerate(verdicts):
+            if held:
+                posting = Posting(
+                    connection, operation.operation_id, policies,
+                    default_location=default_location, is_second=bool(is_second),
+                )  # fmt: skip
+                statistics |= posting.take_decision(held, decision, ["held"], operation.who, reason)
         return statistics
 
     outcome = run_operation(

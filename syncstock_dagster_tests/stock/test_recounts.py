@@ -1,0 +1,244 @@
+"""Recounts: two people, two blind numbers, and what was sold in between."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import openpyxl
+import pytest
+
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.errors import BadInput
+from syncstock_dagster.sources.files import parse_file
+from syncstock_dagster.stock.records import POSRecord, PurchaseRecord, SalesRecord
+from syncstock_dagster.workbooks.blank_sheets import write_sheet
+from syncstock_dagster_tests.stock.compare import rows
+
+MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def shop(db: SyncStockDB) -> SyncStockDB:
+    """Of A the books expect 500 on Tuesday; Ann counts 380, which the gate holds."""
+    db.upsert_products([{"sku": "A"}, {"sku": "B"}])
+    db.run_sync(
+        pos_counts=[POSRecord(article(db, "A"), 500, MONDAY), POSRecord(article(db, "B"), 50, MONDAY)]
+    )
+    count(db, DAY, 380, "Ann")
+    return db
+
+
+def article(db: SyncStockDB, sku: str = "A") -> int:
+    return next(row["inventory_id"] for row in rows(db.products()) if row["sku"] == sku)
+
+
+def count(
+    db: SyncStockDB, after: timedelta, quantity: int, counter: str | None, sku: str = "A", **fields: Any
+) -> str:
+    record = POSRecord(article(db, sku), quantity, MONDAY + after, source="excel", counter=counter, **fields)
+    return db.run_sync(pos_counts=[record]).operation_uuid
+
+
+def sell(db: SyncStockDB, after: timedelta, quantity: int) -> None:
+    db.run_sync(sales=[SalesRecord(article(db), quantity, at=MONDAY + after, ref=str(after))])
+
+
+def held(db: SyncStockDB) -> list[int]:
+    return [int(row["count_id"]) for row in rows(db.variances()) if row["status"] == "held"]
+
+
+def state(db: SyncStockDB) -> tuple[str, int]:
+    (line,) = rows(db.recounts(every=True))
+    return line["state"], line["rounds"]
+
+
+def stock(db: SyncStockDB) -> Decimal:
+    return next(row["on_hand"] for row in rows(db.on_hand()) if row["inventory_id"] == article(db))
+
+
+def test_two_who_agree_after_the_sales_in_between_are_believed(shop: SyncStockDB) -> None:
+    """380, then 4 sold, then 376: the same shelf. Both counts are applied, and the stock follows."""
+    shop.request_recount(count_ids=held(shop), counters=["Ben"], reason="120 short")
+    assert state(shop) == ("waiting", 1)
+    sell(shop, DAY + HOUR, 4)
+    count(shop, DAY + 2 * HOUR, 376, "Ben")
+    (line,) = rows(shop.recounts(every=True))
+    assert (line["state"], line["agreed"], line["is_settled"]) == ("agreed", 376, True)
+    assert [(one["target"], one["moved"], one["difference"]) for one in line["found"]] == [
+        ("380", "0", "0"),
+        ("376", "-4", "0"),
+    ]
+    assert held(shop) == []
+    assert [(row["variance"], row["status"]) for row in rows(shop.variances())][1:3] == [
+        (-120, "applied"),
+        (0, "applied"),
+    ]
+    assert stock(shop) == 376
+    assert shop.audit() == {}
+
+
+def test_sales_that_come_late_move_the_target(shop: SyncStockDB) -> None:
+    """376 is a contradiction until the tills have told of the four."""
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    count(shop, DAY + 2 * HOUR, 376, "Ben")
+    assert (state(shop), len(held(shop)), stock(shop)) == (("third", 2), 2, 500)
+    sell(shop, DAY + HOUR, 4)
+    assert (state(shop), held(shop), stock(shop)) == (("agreed", 2), [], 376)
+    assert shop.audit() == {}
+
+
+def test_of_three_two_decide_and_otherwise_a_person(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    count(shop, DAY + HOUR, 300, "Ben")
+    count(shop, DAY + 2 * HOUR, 250, "Cleo")
+    assert (state(shop), stock(shop)) == (("person", 3), 500)
+    count(shop, DAY + 3 * HOUR, 380, "Dan")
+    assert state(shop) == ("agreed", 2)
+    # Nobody agreed with Ben and Cleo.
+    assert [row["counted"] for row in rows(shop.variances()) if row["status"] == "rejected"] == [300, 250]
+    assert (held(shop), stock(shop)) == ([], 380)
+    assert shop.audit() == {}
+
+
+def test_nobody_counts_his_own_count_again(shop: SyncStockDB) -> None:
+    with pytest.raises(BadInput, match="is by Ann, who must not count it again"):
+        shop.request_recount(count_ids=held(shop), counters=[" ann"], reason="120 short")
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    count(shop, DAY + HOUR, 380, " ANN")
+    count(shop, DAY + 2 * HOUR, 380, None)
+    assert (state(shop), stock(shop)) == (("waiting", 1), 500)
+
+
+def test_people_may_differ_by_the_tolerance_with_either_sign(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), tolerance=2, reason="120 short")
+    count(shop, DAY + HOUR, 383, "Ben")
+    assert state(shop) == ("third", 2)
+    count(shop, DAY + 2 * HOUR, 378, "Cleo")
+    (line,) = rows(shop.recounts(every=True))
+    assert (line["state"], line["agreed"]) == ("agreed", 378)
+    assert stock(shop) == 378
+
+
+def test_what_was_found_is_not_told_while_somebody_still_has_to_count(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    (line,) = rows(shop.recounts())
+    assert (line["found"], line["agreed"]) == (None, None)
+    assert not any(value in (380, "380", 500, "500") for value in line.values())
+
+
+def test_articles_are_counted_twice_from_the_beginning(shop: SyncStockDB) -> None:
+    """Two blind counts of B; counts before the recount, or by one person, are not meant."""
+    b = article(shop, "B")
+    shop.request_recount(
+        inventory_ids=[b], location="main", counters=["Ann", "Ben"], since=MONDAY + 2 * DAY, reason="class A"
+    )
+    count(shop, DAY, 50, "Cleo", "B")
+    assert state(shop) == ("waiting", 0)
+    count(shop, 2 * DAY, 49, "Ann", "B")
+    count(shop, 2 * DAY + HOUR, 49, "Ann", "B")
+    assert state(shop) == ("waiting", 1)
+    count(shop, 2 * DAY + 2 * HOUR, 49, "Ben", "B")
+    assert state(shop) == ("agreed", 2)
+    assert shop.audit() == {}
+
+
+def test_two_sheets_of_one_instant_are_two_counts(shop: SyncStockDB) -> None:
+    """Nobody wrote the hour down: both stand at the end of the day, and neither replaces the other."""
+    (number,) = shop.request_recount(
+        inventory_ids=[article(shop)], location="main", since=MONDAY + 2 * DAY, tolerance=1, reason="class A"
+    )
+    sheets = {
+        name: write_sheet(shop.url, recount_id=number, counter=name).content for name in ("Ben", "Cleo")
+    }
+    for counter, quantity in (("Ben", 500), ("Cleo", 499)):
+        parsed = parse_file(
+            filled(sheets[counter], quantity), f"counts/{counter}.xlsx", "counts", "excel",
+            shop.policies.for_source("excel", "counts"),
+        )  # fmt: skip
+        assert parsed.errors == ()
+        (row,) = parsed.evidence.counts.to_pylist()
+        assert (row["counter"], row["session"]) == (counter, f"recount {number} {counter}")
+        shop.post_received([shop.receive(parsed).delivery_id])
+    assert state(shop) == ("agreed", 2)
+    with pytest.raises(BadInput, match="Nothing of recount"):
+        write_sheet(shop.url, recount_id=number)
+    assert shop.audit() == {}
+
+
+def filled(content: bytes, quantity: int) -> bytes:
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    page = book["Count"]
+    page["B3"].value = datetime(2026, 3, 4)
+    page["D7"].value = quantity
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue()
+
+
+def test_the_sheet_of_a_recount_holds_neither_the_book_nor_the_first_number(shop: SyncStockDB) -> None:
+    (number,) = shop.request_recount(count_ids=held(shop), reason="120 short")
+    book = openpyxl.load_workbook(
+        io.BytesIO(write_sheet(shop.url, recount_id=number, is_blind=False, counter="Ben").content)
+    )
+    cells = [cell.value for page in book for row in page for cell in row if cell.value is not None]
+    assert "Expected" not in cells
+    assert not any("380" in str(value) or "500" in str(value) for value in cells)
+    assert [book["Count"][place].value for place in ("B4", "A5", "B5", "A7")] == [
+        "Ben", "Session", f"recount {number} Ben", "A",
+    ]  # fmt: skip
+
+
+def test_a_rolled_back_agreement_is_left_to_a_person(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    count(shop, DAY + HOUR, 380, "Ben")
+    operation = next(row for row in rows(shop.operations()) if row["name"] == "recounts that agree")
+    shop.rollback(operation["operation_uuid"], reason="it was the wrong shelf")
+    sell(shop, DAY + 2 * HOUR, 1)
+    assert (len(held(shop)), stock(shop)) == (2, 499)
+    assert shop.audit() == {}
+
+
+def test_a_withdrawn_count_is_no_word(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    operation = count(shop, DAY + HOUR, 300, "Ben")
+    assert state(shop) == ("third", 2)
+    shop.rollback(operation, reason="wrong article")
+    assert state(shop) == ("waiting", 1)
+
+
+def test_a_recount_that_cannot_be_is_refused(shop: SyncStockDB) -> None:
+    (first,) = held(shop)
+    for how, told in (
+        ({}, "say one of them"),
+        ({"count_ids": [first], "inventory_ids": [1]}, "say one of them"),
+        ({"inventory_ids": [1]}, "at which location"),
+        ({"inventory_ids": [1], "location": "main", "counters": ["Ann"]}, "takes two people"),
+        ({"count_ids": [first], "tolerance": -1}, "zero or more"),
+        ({"count_ids": [999]}, "there is no such count"),
+        ({"inventory_ids": [article(shop)], "location": "moon"}, "no location 'moon'"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            shop.request_recount(reason="x", **how)
+    with pytest.raises(BadInput, match="why"):
+        shop.request_recount(count_ids=[first], reason="")
+    assert shop.request_recount(count_ids=[first], reason="x", dry_run=True)
+    assert rows(shop.recounts(every=True)) == []
+    (number,) = shop.request_recount(count_ids=[first], reason="x")
+    with pytest.raises(BadInput, match="is in recount"):
+        shop.request_recount(count_ids=[first], reason="x")
+    assert shop.cancel_recount(number, reason="the shelf is empty now") == 1
+    assert rows(shop.recounts()) == []
+    count(shop, DAY + HOUR, 380, "Ben")
+    assert (state(shop)[0], len(held(shop))) == ("cancelled", 2)
+
+
+def test_purchases_in_between_raise_the_target(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.run_sync(purchases=[PurchaseRecord(article(shop), 20, at=MONDAY + DAY + HOUR, ref="P")])
+    count(shop, DAY + 2 * HOUR, 400, "Ben")
+    assert (state(shop), stock(shop)) == (("agreed", 2), 400)
