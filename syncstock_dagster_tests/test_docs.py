@@ -18,6 +18,7 @@ import pytest
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.settings import Settings
+from syncstock_dagster.stock.counting_policy import CountingPolicy, load_counting_policy
 from syncstock_dagster.stock.policy import load_policies
 from syncstock_dagster_tests.conftest import REPOSITORY
 
@@ -30,6 +31,7 @@ LAWS = REPOSITORY / "docs" / "laws.md"
 DATA_MODEL = REPOSITORY / "docs" / "data-model.md"
 OPERATING = REPOSITORY / "docs" / "operating.md"
 RECORD = REPOSITORY / "docs" / "record.md"
+COUNTING = REPOSITORY / "docs" / "counting.md"
 DOCUMENTS = sorted({README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")})
 
 #: The server of the examples; the tests' own takes its place.
@@ -85,7 +87,9 @@ def schema_text() -> str:
 # -------------------------------------------------------------------- examples
 
 
-@pytest.mark.parametrize("block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD)), ids=str)
+@pytest.mark.parametrize(
+    "block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING)), ids=str
+)
 def test_every_python_example_runs_and_prints_what_it_says(block: Block, db: SyncStockDB) -> None:
     """On an empty database named ``db``; the audit is empty afterwards."""
     source = block.text.replace(ANY_URL, repr(db.url))
@@ -130,6 +134,14 @@ def test_every_configuration_example_is_valid(block: Block, tmp_path: Path) -> N
     path = tmp_path / "syncstock.toml"
     path.write_text(block.text, encoding="utf-8")
     assert load_policies(path).sources
+
+
+@pytest.mark.parametrize("block", list(blocks("toml", COUNTING)), ids=str)
+def test_every_example_of_counting_is_valid(block: Block, tmp_path: Path) -> None:
+    """It is read, and it says something else than the defaults."""
+    path = tmp_path / "syncstock.toml"
+    path.write_text(block.text, encoding="utf-8")
+    assert load_counting_policy(path) != CountingPolicy()
 
 
 # -------------------------------------------------------------------- names
@@ -232,7 +244,7 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD], ids=lambda path: path.name
+    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING], ids=lambda path: path.name
 )
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""

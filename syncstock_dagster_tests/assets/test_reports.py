@@ -60,8 +60,8 @@ def test_the_report_of_a_day_has_numbers_a_picture_and_a_table(shop: Shop) -> No
     told = shop.metadata(shop.materialise(*REPORTS, day=DAYS[2]), "variance_report")[DAYS[2]]
     numbers = {
         "counts": 3, "within": 1, "articles": 3, "openings": 0, "net_units": 195, "absolute_units": 205,
-        "net_value": -10, "absolute_value": 10, "without_cost": 1, "counts_held": 1, "counts_review": 0, "counts_applied": 2,
-        "dagster/partition_row_count": 3,
+        "net_value": -10, "absolute_value": 10, "without_cost": 1, "counts_held": 1, "counts_review": 0,
+        "counts_applied": 2, "dagster/partition_row_count": 3,
     }  # fmt: skip
     assert {name: told[name] for name in numbers} == numbers
     assert told["accuracy"] == pytest.approx(1 / 3, abs=1e-6)
