@@ -22,7 +22,6 @@ from syncstock_dagster.stock.counting_policy import CountingPolicy
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
 from syncstock_dagster.stock.reading import aware, query
-from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
@@ -110,43 +109,64 @@ def recounts(url: str, every: bool = False, recount_id: int | None = None) -> pd
     return query(url, "counting/recounts", every=every, recount_id=recount_id)
 
 
-def settle_recounts(url: str, policies: Policies, *, default_location: str, who: str | None = None) -> int:
-    """Apply what the gate holds of counts that agree in a recount; how many lines were settled.
+def settle_recounts(
+    operation: Operation,
+    policies: Policies,
+    posted: Statistics,
+    delivery_id: int,
+    *,
+    default_location: str,
+) -> Statistics:
+    """Apply what the gate holds of counts that agree by now, in the transaction that brought the last of them.
 
-    Called after every posting; without an agreement that is not settled it costs one look.
+    Rolled back with it, they are held again. Without an open recount it costs one look into an empty index.
+
+    Args:
+        operation: what has just posted.
+        policies: those of the sources.
+        posted: the statistics of that posting.
+        delivery_id: what it posted.
+        default_location: of evidence that names none.
+
+    Returns:
+        The statistics with what this changed.
     """
-    with connect(url) as connection:
-        if not connection.execute(statement("counting/agreed")).fetchone():
-            return 0
-
-    def work(operation: Operation) -> Statistics:
-        connection = operation.connection
-        connection.execute("select pg_advisory_xact_lock(hashtext('syncstock recounts'))")
-        agreed = connection.execute(statement("counting/agreed")).fetchall()
-        values = {
-            "recount_ids": [row[0] for row in agreed], "inventory_ids": [row[1] for row in agreed],
-            "operation_id": operation.operation_id,
-        }  # fmt: skip
-        connection.execute(statement("counting/settle_recounts"), values)
-        statistics: Statistics = {"recounts": len(agreed)}
-        # First the others: beside the counts that agree, the gate might find them near enough.
-        verdicts = (
-            ("rejected", sorted({one for row in agreed for one in row[3]}), _WHY_REJECTED),
-            ("applied", sorted({one for row in agreed for one in row[2]}), _WHY_APPLIED),
+    connection = operation.connection
+    open_lines = "select from recount_lines where settled_by is null and cancelled_by is null limit 1"
+    if connection.execute(open_lines.encode()).fetchone() is None:
+        return posted
+    # Two who bring the last count of one recount at once: the second one finds it settled.
+    connection.execute("select pg_advisory_xact_lock(hashtext('syncstock recounts'))")
+    agreed = connection.execute(statement("counting/agreed")).fetchall()
+    if not agreed:
+        return posted
+    values = {
+        "recount_ids": [row[0] for row in agreed], "inventory_ids": [row[1] for row in agreed],
+        "operation_id": operation.operation_id,
+    }  # fmt: skip
+    connection.execute(statement("counting/settle_recounts"), values)
+    statistics = posted | {"recounts_agreed": len(agreed)}
+    # First the others: beside the counts that agree, the gate might find them near enough.
+    for decision, held, reason in (
+        ("rejected", sorted({one for row in agreed for one in row[3]}), _WHY_REJECTED),
+        ("applied", sorted({one for row in agreed for one in row[2]}), _WHY_APPLIED),
+    ):
+        if not held:
+            continue
+        posting = Posting(
+            connection, operation.operation_id, policies, default_location=default_location, is_second=True
         )
-        for is_second, (decision, held, reason) in enumerate(verdicts):
-            if held:
-                posting = Posting(
-                    connection, operation.operation_id, policies,
-                    default_location=default_location, is_second=bool(is_second),
-                )  # fmt: skip
-                statistics |= posting.take_decision(held, decision, ["held"], operation.who, reason)
-        return statistics
-
-    outcome = run_operation(
-        url, "recounts that agree", "approve", work, who=who or "recount", is_rollbackable=True
-    )
-    return int(outcome.statistics["recounts"])
+        decided = posting.take_decision(held, decision, ["held"], f"recount for {operation.who}", reason)
+        statistics["ledger_entries"] += decided["ledger_entries"]
+        own = connection.execute(
+            "select count(*) from stock_counts where count_id = any(%s) and delivery_id = %s",
+            (held, delivery_id),
+        ).fetchone()
+        assert own is not None
+        # The gate looked at all held counts of these articles, not only at those of this delivery.
+        statistics["counts_held"] = max(statistics["counts_held"] - len(held), 0)
+        statistics["counts_applied"] += own[0] if decision == "applied" else 0
+    return statistics
 
 
 def cancel_recount(

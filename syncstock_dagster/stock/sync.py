@@ -87,15 +87,15 @@ def deliver(
             recorded_at=recorded_at,
         )
         posting.take_evidence(evidence, delivery_id)
-        statistics = posting.finish()
+        statistics = settle_recounts(
+            operation, policies, posting.finish(), delivery_id, default_location=default_location
+        )
         connection.execute(
             "update deliveries set posted_at = clock_timestamp() where delivery_id = %s", (delivery_id,)
         )
         return statistics | {"seconds": posting.seconds}
 
     outcome = run_operation(url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run)
-    if not dry_run:
-        settle_recounts(url, policies, default_location=default_location)
     return SyncResult.of(outcome, note)
 
 
@@ -123,8 +123,6 @@ def post_deliveries(
             results.append(result)
             if progress is not None:
                 progress(delivery_id, result)
-    if results:
-        settle_recounts(url, policies, default_location=default_location)
     return results
 
 
@@ -195,7 +193,9 @@ def _post(
         is_second=is_second,
     )
     posting.take_evidence(Evidence(movements, counts), delivery_id)
-    statistics = posting.finish()
+    statistics = settle_recounts(
+        operation, policies, posting.finish(), delivery_id, default_location=default_location
+    )
     connection.execute(
         "update deliveries set state = 'posted', posted_at = clock_timestamp(), operation_id = %s "
         "where delivery_id = %s",

@@ -193,14 +193,47 @@ def test_the_sheet_of_a_recount_holds_neither_the_book_nor_the_first_number(shop
     ]  # fmt: skip
 
 
-def test_a_rolled_back_agreement_is_left_to_a_person(shop: SyncStockDB) -> None:
+def test_an_agreement_goes_and_comes_with_the_count_that_made_it(shop: SyncStockDB) -> None:
+    """Ben's count is withdrawn: Ann's is held again. It is given back: both are applied again."""
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    operation = count(shop, DAY + HOUR, 380, "Ben")
+    assert (state(shop), stock(shop)) == (("agreed", 2), 380)
+    undone = shop.rollback(operation, reason="it was the wrong shelf").operation_uuid
+    assert (state(shop), len(held(shop)), stock(shop)) == (("waiting", 1), 1, 500)
+    assert shop.audit() == {}
+    shop.rollback(undone, reason="it was the right one")
+    sell(shop, DAY + 2 * HOUR, 1)
+    assert (state(shop), held(shop), stock(shop)) == (("agreed", 2), [], 379)
+    assert shop.audit() == {}
+
+
+def test_an_agreement_by_late_sales_goes_with_them(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    count(shop, DAY + 2 * HOUR, 376, "Ben")
+    late = shop.run_sync(sales=[SalesRecord(article(shop), 4, at=MONDAY + DAY + HOUR, ref="late")])
+    assert stock(shop) == 376
+    shop.rollback(late.operation_uuid, reason="another shop's")
+    assert (state(shop), len(held(shop)), stock(shop)) == (("third", 2), 2, 500)
+    assert shop.audit() == {}
+
+
+def test_the_result_says_that_nobody_is_needed_any_more(shop: SyncStockDB) -> None:
+    shop.request_recount(count_ids=held(shop), reason="120 short")
+    record = POSRecord(article(shop), 380, MONDAY + DAY + HOUR, source="excel", counter="Ben")
+    rehearsed = shop.run_sync(pos_counts=[record], dry_run=True)
+    assert (state(shop), stock(shop)) == (("waiting", 1), 500)
+    result = shop.run_sync(pos_counts=[record])
+    assert rehearsed.numbers() == result.numbers()
+    assert (result.counts_new, result.counts_applied, result.counts_held) == (1, 1, 0)
+    assert not result.needs_person
+
+
+def test_a_count_long_after_an_agreement_is_no_part_of_it(shop: SyncStockDB) -> None:
+    """A third person finds something else in summer: the gate holds it, as any other."""
     shop.request_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + HOUR, 380, "Ben")
-    operation = next(row for row in rows(shop.operations()) if row["name"] == "recounts that agree")
-    shop.rollback(operation["operation_uuid"], reason="it was the wrong shelf")
-    sell(shop, DAY + 2 * HOUR, 1)
-    assert (len(held(shop)), stock(shop)) == (2, 499)
-    assert shop.audit() == {}
+    count(shop, 100 * DAY, 10, "Cleo")
+    assert len(held(shop)) == 1
 
 
 def test_a_withdrawn_count_is_no_word(shop: SyncStockDB) -> None:

@@ -1,5 +1,5 @@
 -- An operation's status after what was undone of it, and that of its deliveries. Rollbacks that were undone
--- themselves do not count. Grain: operation.
+-- themselves do not count. Recounts that it settled are open again. Grain: operation.
 with effect as (
   select coalesce(bool_or(r.rollback_type = 'full'), false) as is_full, count(*) > 0 as is_any
   from sync_rollbacks as r
@@ -23,6 +23,10 @@ evidence as (
     or exists (select from deliveries as d where d.operation_id = %(id)s and d.row_count > 0) as has_any,
     k.has_versions
   from kind as k),
+reopened as (
+  update recount_lines
+  set settled_by = null
+  where settled_by = %(id)s),
 settled as (
   update sync_operations as o
   set status = case

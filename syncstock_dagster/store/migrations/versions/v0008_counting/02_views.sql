@@ -7,7 +7,7 @@ create function abc_classes(as_of date, window_days int, a_until numeric, b_unti
   returns table (location_id int, inventory_id bigint, quantity numeric, value numeric, share numeric, abc text)
   language sql stable parallel safe
 begin atomic
-  with places as (
+  with places as materialized (
     select l.location_id, day_end(d.day - window_days, l.timezone) as begins, day_end(d.day, l.timezone) as ends
     from locations as l
     cross join lateral (select coalesce(as_of, (now() at time zone l.timezone)::date) as day) as d),
