@@ -20,6 +20,7 @@ from benchmarks import (
     day_on_history,
     naive_ways,
     orchestration,
+    orders,
     real_year,
     reconciliation,
     record,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "search": search.run,
     "reconciliation": reconciliation.run,
     "record": record.run,
+    "orders": orders.run,
     "naive": naive_ways.run,
     "orchestration": orchestration.run,
 }

@@ -7,7 +7,8 @@ What does not: the capabilities themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evidence import Evidence
     from syncstock_dagster.stock.reading import Which
+    from syncstock_dagster.stock.orders.answers import OrderResult
+    from syncstock_dagster.stock.orders.checking import Check
+    from syncstock_dagster.stock.orders.placing import Line
+    from syncstock_dagster.stock.orders.policy import OrdersPolicy
     from syncstock_dagster.stock.rebuild import RebuildReport
     from syncstock_dagster.stock.records import Records
     from syncstock_dagster.stock.variance_report import VarianceReport
@@ -212,6 +217,100 @@ class SyncStockDB:
         from syncstock_dagster.stock.release import release
 
         return release(self.url, self.policies, default_location=DEFAULT_LOCATION, dry_run=dry_run, who=who)
+
+    # -- orders ------------------------------------------------------------------------------------------------
+
+    def order(
+        self,
+        lines: Iterable[Line] | None = None,
+        *,
+        ref: str | None = None,
+        location: str | None = None,
+        sync: bool = True,
+        drop_folder: str | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> OrderResult:
+        """Take an order: all of its lines are deducted at once, or none and the answer says why.
+
+        The same ``ref`` again changes nothing and is answered as before. Without lines, what is reserved under ``ref``
+        becomes the order. ``sync=False`` goes by what is posted; otherwise newer evidence is looked for where nobody
+        did for long, or where there is not enough.
+        """
+        from syncstock_dagster.stock.orders.placing import place
+
+        return place(
+            self.url, lines, self.orders_policy, ref=ref, location=location, default_location=DEFAULT_LOCATION,
+            look=self._look(drop_folder, who) if sync else None, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def reserve(
+        self,
+        lines: Iterable[Line],
+        *,
+        ref: str | None = None,
+        location: str | None = None,
+        lasting: timedelta | None = None,
+        sync: bool = True,
+        drop_folder: str | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> OrderResult:
+        """Promise stock for a while; ``order(ref=...)`` makes an order of it, ``release_reservation`` gives it back."""
+        from syncstock_dagster.stock.orders.placing import reserve
+
+        return reserve(
+            self.url, lines, self.orders_policy, ref=ref, location=location, default_location=DEFAULT_LOCATION,
+            lasting=lasting, look=self._look(drop_folder, who) if sync else None, who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def release_reservation(self, ref: str, *, who: str | None = None, dry_run: bool = False) -> OrderResult:
+        """Give back what is reserved under a reference."""
+        from syncstock_dagster.stock.orders.placing import release
+
+        return release(self.url, ref, who=who, dry_run=dry_run)
+
+    def cancel_order(
+        self,
+        ref: str,
+        *,
+        reason: str,
+        returned: bool | None = None,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> OrderResult:
+        """Take an order back: withdrawn, or (``returned``) its goods come back now; see ``stock.orders.cancelling``."""
+        from syncstock_dagster.stock.orders.cancelling import cancel
+
+        return cancel(
+            self.url, ref, self.policies, reason=reason, returned=returned, default_location=DEFAULT_LOCATION,
+            who=who, dry_run=dry_run,
+        )  # fmt: skip
+
+    def reservations(self, every: bool = False) -> pd.DataFrame:
+        """Reservations that hold, or all, with their lines."""
+        return self._read("reservations", every=every)
+
+    def pending_updates(self, every: bool = False) -> pd.DataFrame:
+        """What was sold and the staff's sheets do not show yet; or every line of every order."""
+        return self._read("pending_updates", every=every)
+
+    def check(
+        self,
+        article: str | int,
+        quantity: Decimal | int,
+        *,
+        location: str | None = None,
+        drop_folder: str | None = None,
+    ) -> Check:
+        """Is there enough? What every source says, with its age, and the answer: yes, no, or ask a person."""
+        from syncstock_dagster.sources.newer import waiting_files
+        from syncstock_dagster.stock.orders.checking import check
+
+        return check(
+            self.url, article, quantity, self.policies, location=location, fresh_for=self.orders_policy.sync_after,
+            files=waiting_files(self, drop_folder or get_settings().drop_folder),
+        )  # fmt: skip
 
     # -- catalogue ---------------------------------------------------------------------------------------------
 
@@ -908,6 +1007,20 @@ class SyncStockDB:
         from syncstock_dagster.catalog.policy import load_operations_policy
 
         return load_operations_policy(get_settings().config_file)
+
+    @cached_property
+    def orders_policy(self) -> OrdersPolicy:
+        """The ``[orders]`` table of the configuration file."""
+        from syncstock_dagster.stock.orders.policy import load_orders_policy
+
+        return load_orders_policy(get_settings().config_file)
+
+    def _look(self, drop_folder: str | None, who: str | None) -> Callable[[], tuple[str, ...]]:
+        from syncstock_dagster.sources.newer import look_for_newer
+
+        settings = get_settings()
+        folder = drop_folder or settings.drop_folder
+        return lambda: look_for_newer(self, folder, settle_seconds=settings.settle_seconds, who=who)
 
     def _decide(
         self,

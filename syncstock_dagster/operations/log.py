@@ -7,7 +7,8 @@ so a retry waits until the lost attempt's backend is gone, and then either finds
 
 Types of operations: ``sync``, ``load``, ``pull`` and ``push`` bring evidence or carry it out, and set the status;
 ``approve``, ``reject``, ``resolve``, ``rollback``, ``stage``, ``commit``, ``restore`` and ``replay`` are people's;
-``catalogue``, ``release``, ``close`` and ``rebuild`` are care.
+``catalogue``, ``release``, ``close`` and ``rebuild`` are care. ``order``, ``reserve`` and ``unreserve`` are recorded by
+the database itself, in the transaction of their effect (``stock.orders``).
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def run_operation(
         _acting.set(replace(on_behalf, performance=None))
     try:
         for attempt in stamina.retry_context(
-            on=_can_pass, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
+            on=can_pass, attempts=_ATTEMPTS, timeout=60, wait_initial=0.05, wait_max=2
         ):
             with attempt:
                 return _attempt(url, values, work, performance)
@@ -148,12 +149,18 @@ def operating_system_user() -> str:
         return "unknown (operating system)"
 
 
+def current_actor(who: str | None = None) -> tuple[str, str | None]:
+    """Who acts here and now, and the Dagster run on whose behalf."""
+    now = _acting.get()
+    return who or now.who or operating_system_user(), now.dagster_run_id
+
+
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _can_pass(error: Exception) -> bool:
+def can_pass(error: Exception) -> bool:
     """Whether trying again can help: a lost connection, a deadlock, or a row that another writer made meanwhile."""
     if isinstance(error, psycopg.errors.UniqueViolation):
         return error.diag.schema_name == "syncstock"

@@ -194,6 +194,8 @@ class Posting:
             self._advisory_differences()
             if self._touches_counts or self._has_advisory:
                 self._do("count_conflicts")
+            if self._touches_counts:
+                self._do("orders/settle_updates")
             self._do("write_watermarks")
             return self._statistics()
 
