@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
+from zoneinfo import ZoneInfo
 
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.stock.policy import Policies, load_policies
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from syncstock_dagster.stock.count_plans import Planned
     from syncstock_dagster.stock.counting_policy import CountingPolicy
     from syncstock_dagster.stock.deliveries import Receipt
+    from syncstock_dagster.stock.evening import EveningReport
     from syncstock_dagster.stock.evidence import Evidence
     from syncstock_dagster.stock.reading import Which
     from syncstock_dagster.stock.orders.answers import OrderResult
@@ -311,6 +313,14 @@ class SyncStockDB:
             self.url, article, quantity, self.policies, location=location, fresh_for=self.orders_policy.sync_after,
             files=waiting_files(self, drop_folder or get_settings().drop_folder),
         )  # fmt: skip
+
+    def evening_report(self, day: date | None = None) -> EveningReport:
+        """The report of a day (default: today, in the zone of the settings): what to change in Excel, what differs."""
+        from syncstock_dagster.stock.evening import evening_report
+
+        timezone = get_settings().timezone
+        day = datetime.now(ZoneInfo(timezone)).date() if day is None else day
+        return evening_report(self.url, self.policies, day, timezone=timezone)
 
     # -- catalogue ---------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from syncstock_dagster import checks, jobs, schedules, sensors  # noqa: E402 - the filter comes first
-from syncstock_dagster.assets import intake, publishing, reports, search, sources, stock  # noqa: E402
+from syncstock_dagster.assets import evening, intake, publishing, reports, search, sources, stock  # noqa: E402
 from syncstock_dagster.resources import SyncStock  # noqa: E402
 
 
@@ -26,7 +26,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         assets=[
             sources.DROP_FOLDER,
             sources.TILL_SYSTEM,
-            *dg.load_assets_from_modules([intake, stock, publishing, reports, search]),
+            *dg.load_assets_from_modules([intake, stock, publishing, evening, reports, search]),
         ],
         asset_checks=checks.build_checks(),
         jobs=[*jobs.build_jobs(), search.search_index_job],

@@ -13,17 +13,21 @@ _FLOW = dg.AssetSelection.groups("intake", "stock")
 #: Recomputes everything from the evidence, which is for the night.
 _AUDIT = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("item_stock"), "laws_hold"))
 _COUNTS = dg.AssetSelection.assets("excel_counts", "pos_counts")
+#: Never in one run with the report, which tells the same things itself.
+_ALERTS = dg.AssetSelection.assets("stock_alerts")
 _DERIVED = dg.AssetSelection.assets("inventory_ledger", "daily_snapshot")
 
 daily_sync = dg.define_asset_job(
     "daily_sync",
-    selection=_FLOW - _AUDIT,
-    description="Take in what the drop folder holds and the readers yield, post it, and show the stock that follows.",
+    selection=(_FLOW - _AUDIT) | _ALERTS,
+    description="Take in what the drop folder holds and the readers yield, post it, show the stock that follows, and "
+    "tell people what needs them.",
 )
 
 ingest_counts = dg.define_asset_job(
     "ingest_counts",
-    selection=(_COUNTS | dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED) - _AUDIT,
+    selection=((_COUNTS | dg.AssetSelection.assets("reconciled_stock", "item_stock") | _DERIVED) - _AUDIT)
+    | _ALERTS,
     description="Take in count sheets and the counts of the tills only, post what waits for these days, and show what "
     "follows: after a stocktake, without waiting for anything else.",
 )
@@ -34,6 +38,13 @@ rebuild_history = dg.define_asset_job(
     config=dg.RunConfig(ops={"reconciled_stock": ReconcileConfig(everything=True, rebuild=True)}),
     description="Post everything that waits, recompute everything from the evidence, check every law, and measure the "
     "days anew. Choose the days as a range; the recomputation covers all of history.",
+)
+
+end_of_day = dg.define_asset_job(
+    "end_of_day",
+    selection=(_FLOW - _AUDIT) | dg.AssetSelection.assets("excel_update_report"),
+    description="Sync once more, then write and send the report of the day: what staff must change in Excel, what "
+    "differs, what waits for approval, and what was not found.",
 )
 
 nightly_close = dg.define_asset_job(
@@ -58,4 +69,12 @@ checks_only = dg.define_asset_job(
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     """All jobs."""
-    return [daily_sync, ingest_counts, rebuild_history, nightly_close, refresh_snapshots, checks_only]
+    return [
+        daily_sync,
+        ingest_counts,
+        rebuild_history,
+        end_of_day,
+        nightly_close,
+        refresh_snapshots,
+        checks_only,
+    ]

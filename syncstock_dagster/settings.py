@@ -73,6 +73,7 @@ class Settings(BaseSettings):
         look_every_seconds: Between two looks into the drop folder.
         settle_seconds: How long a file must lie unchanged before it is taken for complete.
         morning_sync: Local time of the morning's sync.
+        evening_report: Local time of the report of what to change in Excel.
         nightly_close: Local time at which yesterday is closed.
         alert_urls: Where alerts go, as Apprise URLs with blanks between them; empty: into the log only. Never shown.
         reader_seconds: How long reading one file may take.
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     look_every_seconds: int = Field(default=30, ge=5, le=3600)
     settle_seconds: float = Field(default=5.0, ge=0.1, le=30.0)
     morning_sync: time = time(9)
+    evening_report: time = time(17)
     nightly_close: time = time(2)
     alert_urls: str = Field(default="", repr=False)
     reader_seconds: float = Field(default=30, gt=0, le=3600)

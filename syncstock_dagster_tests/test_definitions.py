@@ -32,6 +32,8 @@ ASSETS = {
     "published_days": ("publishing", {"team:stock"}),
     "inventory_accuracy": ("reports", {"team:stock"}),
     "variance_report": ("reports", {"team:stock"}),
+    "excel_update_report": ("reports", {"team:stock"}),
+    "stock_alerts": ("reports", {"team:stock"}),
     "product_search_index": ("search", {"team:stock"}),
 }
 LINEAGE = {
@@ -44,12 +46,21 @@ LINEAGE = {
     "published_days": {"daily_snapshot", "item_stock"},
     "inventory_accuracy": {"inventory_ledger"},
     "variance_report": {"inventory_ledger"},
+    "excel_update_report": {"daily_snapshot", "item_stock"},
+    "stock_alerts": {"reconciled_stock"},
     "sales": {"drop_folder", "till_system"},
     "pos_counts": {"drop_folder", "till_system"},
     "purchases": {"drop_folder"},
     "product_search_index": {"product_catalog"},
 }  # fmt: skip
-NOT_DAILY = {"product_catalog", "item_stock", "drop_folder", "till_system", "product_search_index"}
+NOT_DAILY = {
+    "product_catalog",
+    "item_stock",
+    "drop_folder",
+    "till_system",
+    "product_search_index",
+    "stock_alerts",
+}
 CHECKS = {
     *(f"{asset}:{check}" for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts")
       for check in ("every_file_taken", "plausible_row_count")),
@@ -108,14 +119,15 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
     repository = defs.get_repository_def()
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
-        "daily_sync", "ingest_counts", "rebuild_history", "nightly_close", "refresh_snapshots", "checks_only",
-        "search_index",
+        "daily_sync", "ingest_counts", "rebuild_history", "end_of_day", "nightly_close", "refresh_snapshots",
+        "checks_only", "search_index",
     }  # fmt: skip
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "file_arrivals", "restated_days", "lost_runs", "run_failures", "search_index_sensor",
     }  # fmt: skip
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "morning_sync": "daily_sync",
+        "evening_report": "end_of_day",
         "close_yesterday": "nightly_close",
     }
     for thing in (*jobs.values(), *repository.sensor_defs, *repository.schedule_defs):

@@ -57,6 +57,21 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("reason", "text", "Why the stock moved."),
         ("delta", "numeric", "In units, signed; the sum is the stock."),
     ),
+    "pending_excel_updates": (
+        _ARTICLE,
+        _PLACE,
+        ("order_ref", "text", "The order that sold it."),
+        ("deducted", "numeric", "In units, as the books have it."),
+        ("placed_at", "timestamptz", "When it was sold."),
+        ("closed_by", "bigint", "The count of a sheet that agrees; empty: no sheet shows it yet."),
+    ),
+    "alerts": (
+        ("fact", "text", "What was told, by its identity."),
+        ("address", "text", "To whom, as a digest of the address."),
+        ("tier", "text", "critical, alert, review or info."),
+        ("told", "text", "In these words."),
+        ("told_at", "timestamptz", "When the address took it."),
+    ),
     "item_stock_daily": (
         ("day", "date", "The business day, in the zone of the location."),
         _ARTICLE,

@@ -22,6 +22,7 @@ from syncstock_dagster.cli import (
     counts,
     decisions,
     evidence,
+    orders,
     questions,
     record,
     search,
@@ -29,7 +30,7 @@ from syncstock_dagster.cli import (
 )
 from syncstock_dagster.cli.errors import Reporting
 
-_GROUPS = (evidence, questions, search, counts, counting, decisions, catalogue, record, care, up)
+_GROUPS = (evidence, questions, orders, search, counts, counting, decisions, catalogue, record, care, up)
 
 app = typer.Typer(
     name="syncstock",

@@ -94,6 +94,7 @@ def config(as_json: options.AsJson = False) -> None:
         "look_every_seconds": settings.look_every_seconds,
         "settle_seconds": settings.settle_seconds,
         "morning_sync": settings.morning_sync.isoformat(),
+        "evening_report": settings.evening_report.isoformat(),
         "nightly_close": settings.nightly_close.isoformat(),
         "alert_addresses": len(settings.alert_urls.split()),
     }

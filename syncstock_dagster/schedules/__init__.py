@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from syncstock_dagster.jobs import daily_sync, nightly_close
+from syncstock_dagster.jobs import daily_sync, end_of_day, nightly_close
 from syncstock_dagster.partitions import FIRST_DAY
 from syncstock_dagster.resources import SyncStock
 from syncstock_dagster.sensors.asking import existing, few_stretches, request, schedule_status
@@ -59,6 +59,20 @@ def morning_sync(context: dg.ScheduleEvaluationContext, syncstock: SyncStock) ->
 
 
 @dg.schedule(
+    name="evening_report",
+    job=end_of_day,
+    cron_schedule=_cron(get_settings().evening_report),
+    execution_timezone=get_settings().timezone,
+    default_status=schedule_status(),
+    description="Every evening today is synced once more, and staff get the report of what to change in Excel.",
+)
+def evening_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """One evening."""
+    (today,) = existing([_local_day(context)])
+    return request((today, today), asked_by="evening_report", about=[_key(context)], tags={})
+
+
+@dg.schedule(
     name="close_yesterday",
     job=nightly_close,
     cron_schedule=_cron(get_settings().nightly_close),
@@ -77,4 +91,4 @@ def close_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
     """All schedules."""
-    return [morning_sync, close_yesterday]
+    return [morning_sync, evening_report, close_yesterday]

@@ -184,6 +184,10 @@ class Policies(BaseModel):
         """
         return self._all.get(name) or DEFAULTS[_BY_KIND[kind]]
 
+    def sheet_sources(self, names: Iterable[str]) -> list[str]:
+        """Those of some sources whose counts people write into sheets: not tills, and not master systems."""
+        return [name for name in names if name == "excel" or self.for_source(name, "counts").trust == "gated"]
+
     @cached_property
     def _all(self) -> dict[str, SourcePolicy]:
         return {**DEFAULTS, **self.sources}

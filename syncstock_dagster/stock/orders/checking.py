@@ -107,10 +107,12 @@ def check(
             connection, b"select from locations where code = %(code)s", {"code": location}
         ):
             raise BadInput(f"There is no location {location!r}.")
-        sheet_sources = _sheet_sources(connection, policies)
+        names = [row["name"] for row in _some(connection, b"select name from sources", {})]
         values = {
-            "inventory_id": found["inventory_id"], "location": location, "sheet_sources": sheet_sources,
-        }  # fmt: skip
+            "inventory_id": found["inventory_id"],
+            "location": location,
+            "sheet_sources": policies.sheet_sources(names),
+        }
         rows = _some(connection, statement("orders/check_places"), values)
         waiting = _waiting(connection, found, values)
     waiting += [f"{name} lies in the drop folder unread" for name in files]
@@ -226,12 +228,6 @@ def _article(connection: Connection[Any], article: str | int) -> dict[str, Any]:
         names = ", ".join(repr(one["sku"]) for one in found[:10])
         raise BadInput(f"{article!r} may mean {names}." if found else f"There is no article {article!r}.")
     return found[0]
-
-
-def _sheet_sources(connection: Connection[Any], policies: Policies) -> list[str]:
-    """Sources whose counts people write down: sheets, not tills or masters."""
-    names = [row["name"] for row in _some(connection, b"select name from sources", {})]
-    return [name for name in names if name == "excel" or policies.for_source(name, "counts").trust == "gated"]
 
 
 def _waiting(connection: Connection[Any], article: dict[str, Any], values: dict[str, Any]) -> list[str]:

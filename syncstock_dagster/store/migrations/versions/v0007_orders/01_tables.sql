@@ -40,10 +40,13 @@ create table reservations (
 create index reservations_open on reservations (inventory_id, location_id, expires_at) include (ref, quantity)
   where state = 'open';
 
--- Grain: something that people were told, so that they are not told again.
+-- Grain: something that was told, and to which address, so that nobody is told the same twice. Written once an address
+-- has taken it: what it did not take is told again with the next message.
 create table alerts (
-  fact text collate "C" primary key,
+  fact text collate "C" not null,
+  address text collate "C" not null,    -- a digest: the address itself may hold a secret
   tier text not null,
   told text not null,
-  told_at timestamptz not null default clock_timestamp()
+  told_at timestamptz not null default clock_timestamp(),
+  primary key (fact, address)
 );

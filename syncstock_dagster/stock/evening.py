@@ -1,0 +1,276 @@
+"""The end of the day in numbers: what staff must write into their sheets, what differs, what waits, what is missing.
+
+What belongs here: gathering it (``store/sql/evening``) as plain values. What does not: workbooks, pages and mails made
+of it (``workbooks.evening_sheet``, ``workbooks.evening_text``), and telling people (``operations.alerts``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from syncstock_dagster.operations.alerts import Fact
+from syncstock_dagster.stock import days
+from syncstock_dagster.stock.policy import Policies
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.statements import statement
+
+Row = dict[str, Any]
+
+#: Differences of these days are still told to people who were not told yet.
+_TELL_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line to be changed in Excel: previous + received - sold + adjusted = remaining."""
+
+    location: str
+    sku: str
+    name: str | None
+    previous: Decimal
+    received: Decimal
+    sold: Decimal
+    adjusted: Decimal
+    remaining: Decimal
+    #: The number on the last sheet; None: it was never on one.
+    sheet_says: Decimal | None
+    sheet_counted_at: datetime | None
+    #: Of orders, sold and not yet on a sheet that agrees.
+    pending: Decimal
+    orders: int
+    #: Counts of it that wait for a decision.
+    held: int
+
+    @property
+    def to_do(self) -> str:
+        """What to do with it."""
+        if self.held:
+            return "A count of it waits for approval: leave it until that is decided."
+        if self.sheet_says is None:
+            return f"Not in your sheet: add it with {_shown(self.remaining)}."
+        if self.sheet_says - self.remaining == self.pending != 0:
+            return f"Not yet written off: change {_shown(self.sheet_says)} to {_shown(self.remaining)}."
+        return f"Change {_shown(self.sheet_says)} to {_shown(self.remaining)}."
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A count that is far from the books."""
+
+    count_id: int
+    location: str
+    sku: str | None
+    tier: str
+    counted: Decimal
+    expected: Decimal
+    variance: Decimal
+    source: str
+    counted_at: datetime
+    explanation: str
+    to_do: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A count that waits for a person."""
+
+    count_id: int
+    location: str
+    sku: str | None
+    name: str | None
+    counted_at: datetime
+    counted: Decimal
+    expected: Decimal
+    variance: Decimal
+    source: str
+    reason: str | None
+    decided_at: datetime
+
+    @property
+    def to_do(self) -> str:
+        """What to do with it."""
+        return f"Look at the shelf; then syncstock approve {self.count_id}, or reject {self.count_id}."
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that a sheet and the books do not both know."""
+
+    kind: str  # not listed | unknown code | new from a sheet
+    sku: str | None
+    location: str | None
+    told: str
+    since: datetime
+
+    @property
+    def to_do(self) -> str:
+        """What to do with it."""
+        return {
+            "not listed": "Count it, or write 0 if there is none; its stock stays until then.",
+            "unknown code": "Correct the code in its file, or enter the article.",
+        }.get(self.kind, "Check that it is a new article and no misspelt code.")
+
+
+@dataclass(frozen=True, slots=True)
+class EveningReport:
+    """One day, for the people who keep the sheets."""
+
+    day: date
+    made_at: datetime
+    orders: int
+    units_ordered: Decimal
+    #: Lines of orders that no sheet shows yet, of all days.
+    pending: int
+    items: tuple[Item, ...]
+    differences: tuple[Difference, ...]
+    undecided: tuple[Undecided, ...]
+    missing: tuple[Missing, ...]
+    #: Article and units, the most sold first.
+    most_sold: tuple[tuple[str, Decimal], ...]
+
+    @property
+    def by_tier(self) -> dict[str, int]:
+        """How many counts of the day are in which tier."""
+        return dict(Counter(one.tier for one in self.differences))
+
+    @property
+    def numbers(self) -> dict[str, int | Decimal]:
+        """The day at a glance."""
+        return {
+            "orders": self.orders,
+            "units_ordered": self.units_ordered,
+            "items_to_update": len(self.items),
+            "differences": len(self.differences),
+            "waiting_for_approval": len(self.undecided),
+            "not_found": len(self.missing),
+            "order_lines_not_in_a_sheet": self.pending,
+        }
+
+    def as_dict(self) -> Row:
+        """The same as plain values; quantities stay ``Decimal``, times stay aware."""
+        told = asdict(self) | {"numbers": self.numbers, "by_tier": self.by_tier}
+        for name in ("items", "undecided", "missing"):
+            told[name] = [
+                row | {"to_do": one.to_do} for row, one in zip(told[name], getattr(self, name), strict=True)
+            ]
+        return told
+
+
+def evening_report(url: str, policies: Policies, day: date, *, timezone: str) -> EveningReport:
+    """The report of a day; of one that is not over, as far as it is known. ``timezone`` is that of the catalogue."""
+    verdicts = days.verdicts(url, policies, (day, day))
+    causes = explained(url, verdicts.offending)
+    with connect(url) as connection:
+        sheet_sources = _sheet_sources(connection, policies)
+        asked = {
+            "day": day, "first": day, "last": day, "sheet_sources": sheet_sources, "timezone": timezone,
+        }  # fmt: skip
+        items = _rows(connection, "items", asked)
+        undecided = _rows(connection, "waiting", asked)
+        missing = _rows(connection, "not_found", asked)
+        (orders,) = _rows(connection, "orders", asked)
+        sold = _rows(connection, "most_sold", asked)
+    return EveningReport(
+        day,
+        datetime.now(UTC),
+        orders["orders"],
+        orders["units"],
+        orders["pending"],
+        tuple(Item(**row) for row in items),
+        tuple(_difference(row, causes) for row in verdicts.offending),
+        tuple(Undecided(**row) for row in undecided),
+        tuple(Missing(**row) for row in missing),
+        tuple((row["sku"], row["sold"]) for row in sold),
+    )
+
+
+def explained(url: str, counts: Sequence[Mapping[str, Any]]) -> dict[int, tuple[str, str]]:
+    """Of counts that are far from the books: by ``count_id`` why that may be, and what to do.
+
+    The one place where the report asks for explanations.
+    """
+    with connect(url) as connection:
+        known = {
+            row["count_id"]: row
+            for row in _rows(connection, "causes", {"count_ids": [one["count_id"] for one in counts]})
+        }
+    return {one["count_id"]: _explanation(one, known.get(one["count_id"])) for one in counts}
+
+
+def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
+    """What people should be told about counts, each once: missing in a sheet, held, to review."""
+    with connect(url) as connection:
+        sheet_sources = _sheet_sources(connection, policies)
+        values = {
+            "first": today - _TELL_FOR, "last": today + timedelta(days=1), "sheet_sources": sheet_sources,
+            "timezone": timezone, "lasting": _TELL_FOR,
+        }  # fmt: skip
+        missing = _rows(connection, "not_found", values)
+        undecided = _rows(connection, "waiting", values)
+        review = _rows(connection, "new_differences", values)
+    facts = [
+        Fact(f"not listed {row['sku']}@{row['location']}", "critical", row["told"])
+        for row in missing
+        if row["kind"] == "not listed"
+    ]
+    facts += [Fact(f"held {row['count_id']}", "alert", _told(row)) for row in undecided]
+    facts += [Fact(f"review {row['count_id']}", "review", _told(row)) for row in review]
+    return facts
+
+
+def _told(row: Row) -> str:
+    return (
+        f"{row['sku']} at {row['location']}: counted {_shown(row['counted'])}, the books say "
+        f"{_shown(row['expected'])} (count {row['count_id']})"
+    )
+
+
+def _explanation(count: Mapping[str, Any], known: Row | None) -> tuple[str, str]:
+    variance = count["variance"]
+    if known is not None and known["sold"] and variance == known["sold"]:
+        return (
+            f"It equals the {_shown(known['sold'])} sold since the count before: the sheet was not updated.",
+            "Write the sales off in the sheet, and reject the count.",
+        )
+    if known is not None and known["late"]:
+        why = f"{known['late']} row(s) over {_shown(known['late_quantity'])} came after the count."
+        return why, "Look at the late rows: syncstock explain."
+    to_do = {
+        "held": "Look at the shelf; then approve or reject.",
+        "review": "Applied. Look at it when there is time.",
+        "flagged": "Applied, and doubtful by now: look at the late rows.",
+        "rejected": "Count again.",
+    }.get(count["status"], "Look at it.")
+    return "No recorded movement explains it.", to_do
+
+
+def _difference(row: Mapping[str, Any], causes: Mapping[int, tuple[str, str]]) -> Difference:
+    names = ("count_id", "location", "sku", "counted", "expected", "variance", "source", "counted_at")
+    explanation, to_do = causes[row["count_id"]]
+    return Difference(
+        tier=row["status"], explanation=explanation, to_do=to_do, **{name: row[name] for name in names}
+    )
+
+
+def _sheet_sources(connection: Any, policies: Policies) -> list[str]:
+    names = [name for (name,) in connection.execute("select name from sources")]
+    return policies.sheet_sources(names)
+
+
+def _rows(connection: Any, name: str, values: Mapping[str, Any]) -> list[Row]:
+    text = statement(f"evening/{name}")
+    needs = {key: value for key, value in values.items() if f"%({key})s".encode() in text}
+    cursor = connection.execute(text, needs or None)
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _shown(quantity: Decimal) -> str:
+    """A quantity as a person writes it."""
+    text = f"{quantity:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
