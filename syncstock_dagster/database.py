@@ -286,7 +286,7 @@ class SyncStockDB:
 
         return cancel(
             self.url, ref, self.policies, reason=reason, returned=returned, default_location=DEFAULT_LOCATION,
-            who=who, dry_run=dry_run,
+            second_person=self.operations_policy.second_person, who=who, dry_run=dry_run,
         )  # fmt: skip
 
     def reservations(self, every: bool = False) -> pd.DataFrame:

@@ -32,6 +32,7 @@ DATA_MODEL = REPOSITORY / "docs" / "data-model.md"
 OPERATING = REPOSITORY / "docs" / "operating.md"
 RECORD = REPOSITORY / "docs" / "record.md"
 COUNTING = REPOSITORY / "docs" / "counting.md"
+DAILY_WORK = REPOSITORY / "docs" / "daily-work.md"
 DOCUMENTS = sorted({README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")})
 
 #: The server of the examples; the tests' own takes its place.
@@ -88,7 +89,7 @@ def schema_text() -> str:
 
 
 @pytest.mark.parametrize(
-    "block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING)), ids=str
+    "block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK)), ids=str
 )
 def test_every_python_example_runs_and_prints_what_it_says(block: Block, db: SyncStockDB) -> None:
     """On an empty database named ``db``; the audit is empty afterwards."""
@@ -244,7 +245,7 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING], ids=lambda path: path.name
+    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK], ids=lambda path: path.name
 )
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""

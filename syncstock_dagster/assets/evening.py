@@ -6,7 +6,6 @@ Define an asset here when it tells people. Keep out what it tells (``stock.eveni
 # No postponed annotations here: Dagster reads the types of `context` and `config` while it decorates.
 import base64
 from datetime import date, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -62,9 +61,8 @@ def excel_update_report(context: dg.AssetExecutionContext, syncstock: SyncStock)
     if days[-1] == newest_day():
         told = [Fact(f"report {days[-1]}", "info", f"Stock on {days[-1]}: what to update in Excel")]
         told += open_facts(db.url, db.policies, today=days[-1], timezone=settings.timezone)
-        sent = tell_once(
-            db.url, told, more=as_text(report, zone, most_rows=10), attached=_existing(files["xlsx"])
-        )
+        page = as_text(report, zone, most_rows=10)
+        sent = tell_once(db.url, told, more=lambda: page, attached=[files["xlsx"]])
         context.log.info(f"Told to {sent} address(es).")
     tell_each_day(context, days, {day: facts.get(day, {}) for day in days})
     return dg.MaterializeResult()
@@ -91,14 +89,7 @@ def stock_alerts(context: dg.AssetExecutionContext, syncstock: SyncStock) -> dg.
     zone = ZoneInfo(settings.timezone)
     today = datetime.now(zone).date()
     facts = open_facts(db.url, db.policies, today=today, timezone=settings.timezone)
-    sent = 0
-    if facts and settings.alert_urls:
-        more = as_text(db.evening_report(today), zone, most_rows=10)
-        sent = tell_once(db.url, facts, more=more)
+    sent = tell_once(db.url, facts, more=lambda: as_text(db.evening_report(today), zone, most_rows=10))
     by_tier = {tier: sum(fact.tier == tier for fact in facts) for tier in ("critical", "alert", "review")}
     context.log.info(f"{len(facts)} thing(s) are open; {sent} address(es) took a message.")
     return dg.MaterializeResult(metadata={**by_tier, "messages": sent})
-
-
-def _existing(path: Path) -> list[Path]:
-    return [path] if path.is_file() else []

@@ -70,9 +70,11 @@ def config(as_json: options.AsJson = False) -> None:
     """
     from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
     from syncstock_dagster.stock.counting_policy import load_counting_policy
+    from syncstock_dagster.stock.orders.policy import load_orders_policy
     from syncstock_dagster.stock.policy import load_policies, resolve_callable
 
     settings = read_settings()
+    orders = load_orders_policy(settings.config_file)
     policies = load_policies(settings.config_file).named()
     catalogue = load_catalogue_policy(settings.config_file)
     operations = load_operations_policy(settings.config_file)
@@ -114,6 +116,7 @@ def config(as_json: options.AsJson = False) -> None:
                 "catalogue": catalogue.model_dump(mode="json"),
                 "operations": operations.model_dump(mode="json"),
                 "counting": counting.model_dump(mode="json"),
+                "orders": orders.model_dump(mode="json"),
             }
         )
         return
@@ -123,6 +126,8 @@ def config(as_json: options.AsJson = False) -> None:
             *((f"counting: {name}", value) for name, value in counting.model_dump(mode="json").items()),
             ("second person", ", ".join(operations.second_person) or "never needed"),
             ("trust", ", ".join(catalogue.trust)),
+            ("orders sync after", f"{orders.sync_after_hours:g} h"),
+            ("reservations hold", f"{orders.reserve_minutes:g} min"),
             *((f"conflicts of {name}", strategy) for name, strategy in catalogue.conflicts.items()),
             *(
                 (f"auto commit of {name}", one.auto_commit.model_dump())

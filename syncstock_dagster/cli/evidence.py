@@ -151,6 +151,7 @@ def sync(
     """
     from syncstock_dagster.cli.telling import tell
     from syncstock_dagster.sources.intake import post
+    from syncstock_dagster.sources.newer import note_look
     from syncstock_dagster.sources.readers import readers, run_readers
     from syncstock_dagster.stock.deliveries import waiting_deliveries
     from syncstock_dagster.stock.explain import explain
@@ -167,6 +168,7 @@ def sync(
         waiting = waiting_deliveries(db.url)
         with output.progress("Posting", len(waiting)) as step:
             done.results, done.failures = post(db, waiting, told=lambda _, told: step(_name_of(told)))
+        note_look(db)
     with output.progress("Asking readers", len(readers(db))) as step:
         for report in run_readers(db, dry_run=dry_run, told=lambda report: step(report.source)):
             done.add_report(report)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,9 @@ def alert(title: str, text: str) -> int:
     return sent
 
 
-def tell_once(url: str, facts: Sequence[Fact], *, more: str = "", attached: Sequence[Path] = ()) -> int:
+def tell_once(
+    url: str, facts: Sequence[Fact], *, more: Callable[[], str] = str, attached: Sequence[Path] = ()
+) -> int:
     """Tell each address, in one message, those of the facts that it was not told yet; how many addresses took one.
 
     What is told is remembered once the address has taken it, so what fails is told again with the next message; an
@@ -59,7 +61,7 @@ def tell_once(url: str, facts: Sequence[Fact], *, more: str = "", attached: Sequ
     Args:
         url: the database, which remembers.
         facts: what is so now.
-        more: what stands below the facts.
+        more: what stands below the facts; only called where something is told.
         attached: files for services that take them.
     """
     addresses = get_settings().alert_urls.split()
@@ -90,7 +92,12 @@ def message(facts: Sequence[Fact], more: str = "") -> tuple[str, str]:
 
 
 def _tell(
-    url: str, number: int, address: str, facts: Sequence[Fact], more: str, attached: Sequence[Path]
+    url: str,
+    number: int,
+    address: str,
+    facts: Sequence[Fact],
+    more: Callable[[], str],
+    attached: Sequence[Path],
 ) -> bool:
     digest = hashlib.sha256(address.encode()).hexdigest()[:32]
     with connect(url) as connection, connection.transaction():
@@ -106,7 +113,7 @@ def _tell(
         fresh = list({fact.fact: fact for fact in facts if fact.fact not in told}.values())
         if not fresh:
             return False
-        title, text = message(fresh, more)
+        title, text = message(fresh, more())
         if not _send(number, address, title, text, attached):
             _log.error("Alert address %d did not take the message; it is told again the next time", number)
             return False

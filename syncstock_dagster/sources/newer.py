@@ -51,6 +51,12 @@ def look_for_newer(
         return last.brought
 
 
+def note_look(db: SyncStockDB) -> None:
+    """Everything that has arrived was looked at: for a while no order looks again."""
+    with connect(db.url) as connection:
+        connection.execute("update meta set looked_at = clock_timestamp()")
+
+
 def waiting_files(db: SyncStockDB, folder: str) -> list[str]:
     """Names of files in the drop folder that were not read as they are now; none where there is no folder."""
     try:
@@ -82,6 +88,5 @@ def _look(db: SyncStockDB, folder: str, settle_seconds: float, who: str | None) 
     results, failures = post(db, waiting_deliveries(db.url), who=who)
     for failure in failures:
         _log.error("%s could not be posted", failure.what, exc_info=failure.error)
-    with connect(db.url) as connection:
-        connection.execute("update meta set looked_at = clock_timestamp()")
+    note_look(db)
     return tuple(result.note for result in results)

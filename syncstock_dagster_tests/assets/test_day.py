@@ -6,6 +6,8 @@ over midnight.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from syncstock_dagster import SyncStockDB
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster_tests.operations.test_alerts import Post
 from syncstock_dagster_tests.shop import COUNT_COLUMNS, MOVEMENT_COLUMNS, Shop, why_red
+from syncstock_dagster_tests.workbooks.builders import workbook
 
 
 def _zone_of_noon() -> str:
@@ -61,11 +64,10 @@ class Day:
         )
 
     def run(self, job: str) -> Any:
-        """On the days of Dagster's own calendar around now, whose zone was fixed when it was loaded."""
+        """On today, which is the same day in the zone of the shops."""
         from syncstock_dagster.partitions import newest_day
 
-        newest = newest_day()
-        result = self.shop.run(job, (newest - timedelta(days=1)).isoformat(), newest.isoformat())
+        result = self.shop.run(job, newest_day().isoformat())
         assert result.success, why_red(result)
         return result
 
@@ -85,8 +87,12 @@ def cells(path: Path, page: str) -> list[tuple[Any, ...]]:
 
 def test_a_whole_day(day: Day) -> None:
     day.db.upsert_products([{"sku": "A", "name": "=1+1"}, {"sku": "B", "name": "Tape"}, {"sku": "C"}])
-    # The morning's sheet is picked up and applied; it is the opening.
-    day.sheet("morning.csv", {"A": 1000, "B": 500, "C": 40}, minutes_ago=180)
+    # The morning's workbook is picked up and applied; it is the opening.
+    lines = [(sku, n, "noon", day.ago(180)) for sku, n in (("A", 1000), ("B", 500), ("C", 40))]
+    morning = day.shop.folder / "counts" / "morning.xlsx"
+    morning.parent.mkdir()
+    morning.write_bytes(workbook({"Stock": [COUNT_COLUMNS, *lines]}))
+    os.utime(morning, (0, time.time() - 3600))
     day.run("daily_sync")
     assert day.stock() == {"A": 1000, "B": 500, "C": 40}
     assert day.post.messages == []
@@ -140,7 +146,7 @@ def test_a_whole_day(day: Day) -> None:
     assert report.numbers["orders"] == 2
     # It was sent once, and the held count was not told again.
     assert [message["title"] for message in day.post.messages][1:] == ["SyncStock: 1 report"]
-    day.run("end_of_day")
+    assert day.shop.materialise("excel_update_report", day=str(_newest())).success
     assert len(day.post.messages) == 2
     # The report itself closes nothing.
     assert day.pending() == {"A": 201, "B": 50}

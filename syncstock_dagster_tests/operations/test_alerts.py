@@ -55,7 +55,7 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 
 def test_facts_come_in_one_message_the_most_urgent_first_and_never_again(db: SyncStockDB, post: Post) -> None:
-    assert tell_once(db.url, FACTS, more="The report.") == 1
+    assert tell_once(db.url, FACTS, more=lambda: "The report.") == 1
     (message,) = post.messages
     assert message["title"] == "SyncStock: 1 critical, 1 held, 1 to review"
     assert message["message"].splitlines() == [

@@ -32,6 +32,7 @@ _WHY = {
     "reservation": "Nothing is reserved under this reference.",
     "released": "This reservation was released; a new one needs a new reference.",
     "committed": "This reservation has become an order.",
+    "asked for": "It is asked for: somebody else has to cancel it, too.",
     "ordered": "This reference stands for an order already.",
 }
 

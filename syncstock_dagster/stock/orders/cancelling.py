@@ -7,6 +7,7 @@ evidence is withdrawn (``operations.rollback``) or posted (``stock.sync``).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +29,7 @@ def cancel(
     reason: str,
     returned: bool | None = None,
     default_location: str,
+    second_person: Sequence[str] = (),
     who: str | None = None,
     dry_run: bool = False,
 ) -> OrderResult:
@@ -42,6 +44,7 @@ def cancel(
             they left and come back now, which is a movement of its own. None: withdrawn, unless an article was counted
             since; a count tells the two apart, so somebody has to.
         default_location: of evidence that names none.
+        second_person: types of operations whose withdrawal is only asked for, until somebody else cancels it, too.
         who: who cancels it.
         dry_run: undo all of it at the end.
 
@@ -63,10 +66,14 @@ def cancel(
     if returned:
         uuid = _bring_back(url, ref, order, policies, reason, default_location, who, dry_run)
     else:
-        uuid = roll_back(
-            url, order["operation_uuid"], policies, reason=reason, default_location=default_location, who=who,
-            dry_run=dry_run,
-        ).operation_uuid  # fmt: skip
+        done = roll_back(
+            url, order["operation_uuid"], policies, reason=reason, default_location=default_location,
+            second_person=second_person, who=who, dry_run=dry_run,
+        )  # fmt: skip
+        uuid = done.operation_uuid
+        if done.status == "requested":
+            asked = Answer("refused", "asked for", {"operation_uuid": uuid, "lines": order["lines"]})
+            return asked.result(ref)
     return _cancelled(ref, order, uuid, dry_run=dry_run)
 
 

@@ -62,7 +62,8 @@ begin
 end $$;
 
 -- An order or a reservation is an operation of its own, on record in the transaction of its effect: whoever was cut off
--- asks again under the same reference and is answered. With its event and its time.
+-- asks again under the same reference and is answered. With its event and its time. Nobody is notified of the event:
+-- commits with a notice wait for each other, and whoever follows the events looks every second anyway.
 create function record_order(kind text, order_ref text, who text, run_id text, began timestamptz, items int,
                              is_rollbackable boolean, statistics jsonb,
                              out operation_id bigint, out operation_uuid uuid)
