@@ -158,6 +158,10 @@ DEFAULTS: dict[str, SourcePolicy] = {
     "pos": SourcePolicy(kind="counts", bad_rows="reject_rows"),
     "excel": SourcePolicy(kind="counts", trust="gated", unknown_sku="create", bad_rows="reject_rows"),
     "products": SourcePolicy(kind="products", bad_rows="reject_rows"),
+    # Levels that other systems report. Of several, at most one should be believed for a location.
+    "zoho": SourcePolicy(kind="counts", trust="gated"),
+    "xorosoft": SourcePolicy(kind="counts", trust="advisory"),
+    "rms": SourcePolicy(kind="counts", trust="advisory"),
 }
 
 _BY_KIND: dict[str, str] = {

@@ -1,0 +1,100 @@
+"""The sources that can be asked, by name: opening them, and what to set where one is not configured.
+
+What belongs here: the registry, and the ``[vendors.*]`` tables of ``syncstock.toml``. What does not: any vendor, and
+what a pull does (``sources.pull``).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from syncstock_dagster.accounts import Accounts
+from syncstock_dagster.errors import BadInput
+from syncstock_dagster.sources.clock import Clock
+from syncstock_dagster.sources.protocol import Source
+from syncstock_dagster.stock.policy import ConfigError, resolve_callable
+
+#: What opens each source that comes along; ``opener`` in its table names another, or that of a new source.
+OPENERS = {
+    "zoho": "syncstock_dagster.sources.zoho:open_source",
+    "xorosoft": "syncstock_dagster.sources.xorosoft:open_source",
+    "rms": "syncstock_dagster.sources.rms:open_source",
+}
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class NotConfiguredError(BadInput):
+    """The source has no account here. The message names what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a source is opened with."""
+
+    #: The stock database: limits and tokens are shared through it.
+    url: str
+    accounts: Accounts = field(default_factory=Accounts)
+    clock: Clock = field(default_factory=Clock)
+    #: Stands in for the network in tests.
+    transport: Any = None
+
+
+def tables(config_file: Path | None) -> dict[str, dict[str, Any]]:
+    """The ``[vendors.*]`` tables; none without a file.
+
+    Raises:
+        ConfigError: the file is not TOML.
+    """
+    if config_file is None:
+        return {}
+    try:
+        found = tomllib.loads(config_file.read_text(encoding="utf-8")).get("vendors", {})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{config_file}: {error}") from error
+    return {name: dict(table) for name, table in found.items()}
+
+
+def read_table(name: str, model: type[Model], table: Mapping[str, Any]) -> Model:
+    """A source's table in its typed form.
+
+    Raises:
+        ConfigError: a key or value is not known.
+    """
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"[vendors.{name}] {what}") from error
+
+
+def names(config_file: Path | None) -> list[str]:
+    """Every source that can be asked, configured or not."""
+    return sorted({*OPENERS, *tables(config_file)})
+
+
+@contextmanager
+def opened(name: str, config_file: Path | None, context: Context) -> Iterator[Source]:
+    """A source, ready to be asked.
+
+    Raises:
+        BadInput: there is no such source.
+        NotConfiguredError: something of its account is not set.
+        ConfigError: its table cannot be used.
+    """
+    table = tables(config_file).get(name, {})
+    opener = table.pop("opener", None) or OPENERS.get(name)
+    if opener is None:
+        raise BadInput(f"There is no source {name!r} to ask; there are {', '.join(names(config_file))}.")
+    source: Source = resolve_callable(opener)(table, context)
+    try:
+        yield source
+    finally:
+        source.close()
