@@ -77,7 +77,7 @@ class PullResult:
     quarantined: int = 0
     api_calls: int = 0
     seconds_waited: float = 0.0
-    seconds: float = 0.0
+    took: float = 0.0
     resumed: bool = False
     #: The articles of the whole pull before, where this one has suddenly far fewer.
     dropped_from: int = 0
@@ -501,7 +501,7 @@ class _Run:
             "dropped_from": self._dropped_from(pull_id, row[0]) if is_complete else 0,
             "notes": list(tally.notes),
             "reason": self._reason,
-            "seconds": round(time.perf_counter() - self._began, 3),
+            "took": round(time.perf_counter() - self._began, 3),
             "partly": not is_complete,
         }
         return statistics

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,8 @@ class Context:
 
     #: The stock database: limits and tokens are shared through it.
     url: str
+    #: The name of the source that is opened.
+    name: str = ""
     accounts: Accounts = field(default_factory=Accounts)
     clock: Clock = field(default_factory=Clock)
     #: Stands in for the network in tests.
@@ -93,7 +95,7 @@ def opened(name: str, config_file: Path | None, context: Context) -> Iterator[So
     opener = table.pop("opener", None) or OPENERS.get(name)
     if opener is None:
         raise BadInput(f"There is no source {name!r} to ask; there are {', '.join(names(config_file))}.")
-    source: Source = resolve_callable(opener)(table, context)
+    source: Source = resolve_callable(opener)(table, replace(context, name=name))
     try:
         yield source
     finally:
