@@ -179,7 +179,9 @@ class SqlSource:
             RefusedError, UnreachableError: there is no answer, which is not an empty one.
         """
         if skus is None and style_codes is None:
-            statements = [(sqlalchemy.text(self._wrapped(self._table.query, None)), {})]
+            statements: list[tuple[Any, dict[str, Any]]] = [
+                (sqlalchemy.text(self._wrapped(self._table.query, None)), {})
+            ]
         else:
             by_sku = (self._of_skus(some) for some in _batches(skus or ()))
             by_style = (self._of_styles(some) for some in _batches(style_codes or ()))
@@ -213,7 +215,7 @@ class SqlSource:
         with self._told_errors(), self._engine.connect() as connection:
             streamed = connection.execution_options(stream_results=True, yield_per=1_000)
             answer = streamed.execute(statement, dict(binds))
-            names = [name.lower() for name in answer.keys()]
+            names = [name.lower() for name in list(answer.keys())]
             self._need(names)
             for row in answer:
                 yield dict(zip(names, row, strict=True))
@@ -287,8 +289,12 @@ class SqlSource:
         ):
             if name is not None and (text := _text(row[name.lower()])) is not None:
                 change[field] = text
-        for field, name in (("price", columns.price), ("cost", columns.cost)):
-            if name is not None and (amount := _amount(row[name.lower()], name)) is not None:
+        for field, column in (("price", columns.price), ("cost", columns.cost)):
+            value = row[column.lower()] if column is not None else None
+            # A price is no quantity: the shortest decimal of a binary fraction is what somebody typed.
+            if (
+                amount := _amount(repr(value) if isinstance(value, float) else value, str(column))
+            ) is not None:
                 change[field] = amount
         if (stamp := self._updated_at(row)) is not None:
             change["modified_at"] = stamp
