@@ -15,6 +15,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from syncstock_dagster.operations.log import Operation, Statistics
+
 #: ``full``: everything. ``stock`` and ``price``: for sources that answer one of them apart.
 What = Literal["full", "stock", "price"]
 
@@ -122,9 +124,6 @@ class Source(Protocol):
     name: str
     can: Can
     meter: Meter
-    #: A statement (``store.statements``) that keeps staged pages in tables of the source's own; it is given
-    #: ``pull_id`` and ``operation_id``.
-    keeps: str | None
 
     def pages(self, ask: Ask, position: str | None) -> Iterator[Page]:
         """Answer page by page; from a position that an earlier page of the same ask gave.
@@ -132,6 +131,10 @@ class Source(Protocol):
         Raises:
             PausedError, RefusedError, UnreachableError: there is no further page now. An error is never an empty page.
         """
+        ...
+
+    def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
+        """Keep what is staged of a pull (``pulled_levels``, ``pulled_items``) in tables of the source's own, if any."""
         ...
 
     def close(self) -> None:

@@ -164,10 +164,11 @@ def pull(
 
 
 def newest_change(url: str, source: str) -> datetime | None:
-    """Up to when a source's changes are known: the newest one that a finished pull told of."""
+    """Up to when a source's changes are known: the newest one that a finished pull told of, or when it began."""
     with connect(url) as connection:
         row = connection.execute(
-            "select max(newest_change) from source_pulls where source = %s and state = 'complete' and scope <> 'ids'",
+            "select max(coalesce(newest_change, started_at)) from source_pulls "
+            "where source = %s and state = 'complete' and scope <> 'ids'",
             (source,),
         ).fetchone()
     return row[0] if row else None
@@ -438,7 +439,7 @@ class _Run:
         found: set[str] = set()
         for page in self._pages(Ask(ids=unseen, active_only=False), None):
             number += 1
-            found |= {one.code for one in page.items}
+            found |= {one.code for one in page.items} | {one.code for one in page.levels}
             self._stage(staging, pull_id, number, page, is_read=True)
         gone = sorted(set(unseen) - found)
         if gone:
@@ -468,7 +469,7 @@ class _Run:
             rules.policies,
             rules.catalogue,
             default_location=rules.default_location,
-            keeps=self._source.keeps,
+            keep=lambda taken: self._source.keep(operation, pull_id, self._ask, taken),
             with_differences=self._dry_run,
         )
         row = operation.connection.execute(

@@ -25,6 +25,7 @@ import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.sources.protocol import (
     Ask,
     Can,
@@ -125,8 +126,6 @@ def open_source(table: Mapping[str, Any], context: Context) -> SqlSource:
 class SqlSource:
     """One database."""
 
-    keeps = None
-
     def __init__(self, name: str, table: SqlTable, database: str, context: Context) -> None:
         self.name, self._table, self._clock = name, table, context.clock
         self.can = Can(incremental=table.changed_query is not None, by_id=True, by_location=True)
@@ -140,6 +139,9 @@ class SqlSource:
             address = address.set(drivername="postgresql+psycopg")
         self._password = address.password
         self._engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+
+    def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
+        """There are no tables of its own."""
 
     def close(self) -> None:
         """Nothing stays open between statements."""
@@ -282,19 +284,18 @@ class SqlSource:
     def _item(self, row: Mapping[str, Any]) -> Item:
         columns = self._table.columns
         change: dict[str, Any] = {"sku": self._sku(row)}
-        for field, name in (
+        for field, column in (
             ("name", columns.name),
             ("category", columns.category),
             ("style", columns.style_code),
         ):
-            if name is not None and (text := _text(row[name.lower()])) is not None:
+            if column is not None and (text := _text(row[column.lower()])) is not None:
                 change[field] = text
         for field, column in (("price", columns.price), ("cost", columns.cost)):
             value = row[column.lower()] if column is not None else None
             # A price is no quantity: the shortest decimal of a binary fraction is what somebody typed.
-            if (
-                amount := _amount(repr(value) if isinstance(value, float) else value, str(column))
-            ) is not None:
+            value = repr(value) if isinstance(value, float) else value
+            if (amount := _amount(value, str(column))) is not None:
                 change[field] = amount
         if (stamp := self._updated_at(row)) is not None:
             change["modified_at"] = stamp
@@ -305,8 +306,8 @@ class SqlSource:
         sku, stamp = self._sku(row), self._updated_at(row)
         style = _text(row[columns.style_code.lower()]) if columns.style_code else None
         if table.location_columns:
-            for column, location in table.location_columns.items():
-                yield SqlLevel(sku, style, location, _amount(row[column.lower()], column), stamp)
+            for column, ours in table.location_columns.items():
+                yield SqlLevel(sku, style, ours, _amount(row[column.lower()], column), stamp)
             return
         if columns.quantity is None:
             return

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ def take_staged(
     catalogue_policy: CataloguePolicy,
     *,
     default_location: str,
-    keeps: str | None,
+    keep: Callable[[Statistics], None],
     with_differences: bool = False,
 ) -> Statistics:
     """Take everything that a pull has staged, and leave nothing of it staged."""
@@ -77,8 +78,7 @@ def take_staged(
     with performance.stage("keep"):
         connection.execute(statement("sources/keep_levels"), {**values, "delivery_id": delivery_id})
         connection.execute(statement("sources/stamp_articles"))
-        if keeps is not None:
-            connection.execute(statement(keeps), values)
+        keep(statistics)
         connection.execute("delete from pulled_levels where pull_id = %s", (pull_id,))
         connection.execute("delete from pulled_items where pull_id = %s", (pull_id,))
         connection.execute("delete from run_pulled_items")

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.sources.pace import Pace
 from syncstock_dagster.sources.protocol import (
     Ask,
@@ -89,7 +90,6 @@ class Zoho:
     """One organisation at Zoho."""
 
     name = NAME
-    keeps = None
 
     def __init__(self, table: ZohoTable, context: Context) -> None:
         self._table, self._clock = table, context.clock
@@ -131,6 +131,9 @@ class Zoho:
     def meter(self) -> Meter:
         """What the calls cost so far."""
         return self._client.meter
+
+    def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
+        """There are no tables of its own."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,0 +1,86 @@
+"""Hints: somebody says that an article changed at a source. Only the code is believed; the article is read again.
+
+What belongs here: receiving hints, and working them off. What does not: checking who sent one (whoever receives it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.log import Operation, is_storable
+from syncstock_dagster.sources.protocol import Ask, Source
+from syncstock_dagster.sources.pull import Answered, PullResult, Rules, pull
+from syncstock_dagster.store.connection import connect
+
+#: Of one run.
+_MOST = 500
+#: A hint that fails so often is given up; the next whole pull reads the article anyway.
+_ATTEMPTS = 5
+_LONGEST_CODE = 200
+
+
+def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | None = None) -> int:
+    """Keep hints; how many are new. The same event again, or a code that waits already, is none.
+
+    Raises:
+        BadInput: a code cannot be one.
+    """
+    wanted = sorted(set(codes))
+    if any(not code or len(code) > _LONGEST_CODE or not is_storable(code) for code in wanted):
+        raise BadInput(f"A code has 1 to {_LONGEST_CODE} characters.")
+    with connect(url) as connection:
+        return connection.execute(
+            "insert into source_hints (source, code, event_key) "
+            "select %(source)s, c.code, %(key)s::text || '/' || c.code from unnest(%(codes)s::text[]) as c (code) "
+            "where not exists (select from source_hints as h "
+            "  where h.source = %(source)s and h.code = c.code and h.worked_at is null) "
+            "on conflict (event_key) do nothing",
+            {"source": source, "codes": wanted, "key": event_key},
+        ).rowcount
+
+
+def waiting(url: str) -> dict[str, tuple[int, int]]:
+    """Source to how many hints wait, and the newest of them."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "select source, count(*), max(hint_id) from source_hints where worked_at is null group by source"
+        ).fetchall()
+    return {source: (count, newest) for source, count, newest in rows}
+
+
+def work_off(url: str, source: Source, rules: Rules, *, who: str | None = None) -> PullResult | None:
+    """Read again what hints name, and close them in the same operation; None where none waits."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "select hint_id, code, attempts from source_hints where source = %s and worked_at is null "
+            "order by hint_id limit %s",
+            (source.name, _MOST),
+        ).fetchall()
+        hopeless = [row[0] for row in rows if row[2] >= _ATTEMPTS]
+        _close(connection, hopeless, "given up")
+        rows = [row for row in rows if row[2] < _ATTEMPTS]
+        if not rows:
+            return None
+        connection.execute(
+            "update source_hints set attempts = attempts + 1 where hint_id = any(%s)",
+            ([row[0] for row in rows],),
+        )
+
+    def close(operation: Operation, answered: Answered) -> None:
+        gone, left = set(answered.missing), set(answered.left)
+        read = [row[0] for row in rows if row[1] not in gone | left]
+        _close(operation.connection, read, "read")
+        _close(operation.connection, [row[0] for row in rows if row[1] in gone], "missing")
+
+    ask = Ask(ids=tuple(dict.fromkeys(row[1] for row in rows)), active_only=False)
+    return pull(url, source, ask, rules, name=f"{source.name}: hints", who=who, then=close)
+
+
+def _close(connection: Any, hint_ids: list[int], outcome: str) -> None:
+    if hint_ids:
+        connection.execute(
+            "update source_hints set worked_at = clock_timestamp(), outcome = %s where hint_id = any(%s)",
+            (outcome, hint_ids),
+        )
