@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from syncstock_dagster.search.find import Answer
     from syncstock_dagster.search.update import IndexReport
     from syncstock_dagster.sources.files import ParsedFile
+    from syncstock_dagster.sources.protocol import Ask
+    from syncstock_dagster.sources.pull import PullResult
     from syncstock_dagster.stock.count_plans import Planned
     from syncstock_dagster.stock.counting_policy import CountingPolicy
     from syncstock_dagster.stock.deliveries import Receipt
@@ -213,6 +215,40 @@ class SyncStockDB:
             who=who,
             progress=progress,
         )
+
+    def pull(
+        self,
+        source: str,
+        ask: Ask | None = None,
+        *,
+        changed_only: bool = False,
+        dry_run: bool = False,
+        who: str | None = None,
+    ) -> PullResult:
+        """Ask a configured source (``zoho``, ``xorosoft``, ``rms``) for articles and levels, and take them."""
+        from syncstock_dagster.sources.asking import start_pull
+
+        return start_pull(self, source, ask, changed_only=changed_only, dry_run=dry_run, who=who)
+
+    def pull_ids(
+        self, source: str, ids: Sequence[str], *, dry_run: bool = False, who: str | None = None
+    ) -> PullResult:
+        """Read certain articles of a source again, by its own codes."""
+        from syncstock_dagster.sources.asking import read_ids
+
+        return read_ids(self, source, ids, dry_run=dry_run, who=who)
+
+    def pull_statistics(self, source: str, *, fresh: bool = False) -> dict[str, Any]:
+        """How a source stands; kept for a minute."""
+        from syncstock_dagster.sources.asking import statistics
+
+        return statistics(self, source, fresh=fresh)
+
+    def hint(self, source: str, codes: Sequence[str], *, event_key: str | None = None) -> int:
+        """Somebody says that articles changed at a source: they are read again soon. How many hints are new."""
+        from syncstock_dagster.sources.hints import receive
+
+        return receive(self.url, source, codes, event_key=event_key)
 
     def release(self, *, dry_run: bool = False, who: str | None = None) -> SyncResult:
         """Replay quarantined evidence whose article, location or date is known by now."""
@@ -650,10 +686,14 @@ class SyncStockDB:
         """Do once more what failed, as it was mended; exactly once."""
         from syncstock_dagster.catalog.staging import letter_handler
         from syncstock_dagster.operations.dead_letters import replay
+        from syncstock_dagster.sources.asking import opened_source, rules_of
+        from syncstock_dagster.sources.pull import letter_handler as row_handler
+        from syncstock_dagster.sources.staged_pages import ROW
         from syncstock_dagster.stock.letters import handlers
 
         known = handlers(self.url, self.policies, default_location=DEFAULT_LOCATION, zone_of=self._zone_of)
         known["product"] = letter_handler(self.catalogue_policy)
+        known[ROW] = row_handler(partial(opened_source, self), self.url, rules_of(self))
         return replay(self.url, dead_letter_id, handlers=known, reason=reason, who=who, dry_run=dry_run)
 
     def fix_letter(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,8 +144,9 @@ def import_xorosoft(
     """Take in a file that Xorosoft exported at an instant."""
     from syncstock_dagster.sources.xorosoft_files import XorosoftFile
 
-    source = XorosoftFile(path.read_bytes(), path.name, _xorosoft_table(), counted_at)
-    ask = Ask(active_only=False, location=None)
+    content = path.read_bytes()
+    source = XorosoftFile(content, path.name, _xorosoft_table(), counted_at)
+    ask = Ask(active_only=False, document=sha256(content).hexdigest())
     return pull(db.url, source, ask, rules_of(db), name=f"xorosoft: {path.name}", who=who, dry_run=dry_run)
 
 

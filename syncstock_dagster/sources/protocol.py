@@ -50,11 +50,18 @@ class Ask:
     #: Only levels of this location (our code).
     location: str | None = None
     batch_size: int | None = None
+    #: What a file says, and nothing else: the file's digest.
+    document: str | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some articles are asked for; then nothing of it is kept before its end."""
+        return self.ids is not None or self.document is not None
 
     @property
     def scope(self) -> Literal["full", "changed", "ids"]:
         """What kind of pull this is."""
-        return "ids" if self.ids is not None else "changed" if self.since is not None else "full"
+        return "ids" if self.is_part else "changed" if self.since is not None else "full"
 
     @property
     def is_whole(self) -> bool:

@@ -263,7 +263,7 @@ class _Run:
     @property
     def _is_kept_apart(self) -> bool:
         """Whether pages commit before the operation does: not in a rehearsal, and not for a few codes."""
-        return not self._dry_run and self._ask.ids is None
+        return not self._dry_run and not self._ask.is_part
 
     @contextlib.contextmanager
     def _staging(self) -> Iterator[Operation | None]:

@@ -1,0 +1,331 @@
+"""Zoho against its stand-in: every fault ends in the right state, with nothing lost or doubled and the reason kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from syncstock_dagster import SyncStockDB
+from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
+from syncstock_dagster.sources.protocol import RefusedError, UnreachableError
+from syncstock_dagster.sources.pull import letter_handler, newest_change
+from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
+from syncstock_dagster_tests.sources import vendors
+from syncstock_dagster_tests.sources.test_contract import agrees, count_of, stock
+from syncstock_dagster_tests.sources.vendors import Vendor
+
+
+@pytest.fixture
+def pair(db: SyncStockDB) -> tuple[Vendor, ZohoStandIn]:
+    return vendors.zoho(db.url)
+
+
+def reason(db: SyncStockDB) -> str:
+    with psycopg.connect(db.url) as connection:
+        row = connection.execute("select reason from syncstock.source_pulls order by 1 nulls last").fetchone()
+    return str(row and row[0])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["500", "html", "html 200", "cut", "empty", "timeout", "connection", "429/43", "429/1070", "401/14"],
+)
+def test_what_passes_is_tried_again_and_leaves_no_trace(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], fault: str
+) -> None:
+    vendor, fake = pair
+    fake.faults.next(None, None, fault, None, fault)
+    result = vendor.pull(db)
+    assert (result.status, result.pages, result.api_calls) == ("complete", 5, 7)
+    assert agrees(db, vendor)
+    assert count_of(db, "stock_counts") == 45
+    assert count_of(db, "dead_letters") == 0
+    assert db.audit() == {}
+
+
+@pytest.mark.parametrize("fault", ["429/44", "429/45"])
+def test_a_limit_that_is_used_up_ends_the_run_and_the_next_one_goes_on(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], fault: str
+) -> None:
+    vendor, fake = pair
+    fake.faults.next(None, None, fault)
+    result = vendor.pull(db)
+    assert (result.status, result.pages, result.counts_new) == ("partly", 2, 20)
+    assert fault[-2:] in result.reason
+    assert db.operations().iloc[0]["status"] == "partly"
+    assert fault[-2:] in db.pull_statistics("zoho", fresh=True)["open_reason"]
+    calls = len(fake.faults.calls)
+    blocked = vendor.pull(db)  # nobody calls while Zoho wants no call
+    assert (blocked.status, blocked.pages, len(fake.faults.calls)) == ("partly", 0, calls)
+    vendor.clock.pass_by(hours=1)
+    rest = vendor.pull(db)
+    assert (rest.status, rest.pages, rest.counts_new, rest.resumed) == ("complete", 3, 25, True)
+    assert max(vendor.clock.slept) < 60
+    assert agrees(db, vendor)
+    assert db.audit() == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("401/57", "code 57"), ("200/9", "code 9"), ("400", "HTTP 400")],
+)
+def test_what_asking_again_will_not_help_fails_at_once(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], fault: str, expected: str
+) -> None:
+    vendor, fake = pair
+    fake.faults.next(None, fault)
+    with pytest.raises(RefusedError, match=expected):
+        vendor.pull(db)
+    assert len(fake.faults.calls) == 2
+    assert expected in reason(db)
+    assert db.operations().iloc[0]["status"] == "failed"
+    assert stock(db) == {}
+    vendor.pull(db)
+    assert agrees(db, vendor)
+    assert count_of(db, "stock_counts") == 45
+
+
+def test_an_outage_ends_the_run_after_a_few_attempts(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    fake.faults.next(*["500"] * 20)
+    with pytest.raises(UnreachableError, match="5 times: HTTP 500"):
+        vendor.pull(db)
+    assert len(fake.faults.calls) == 5
+    assert sum(vendor.clock.slept) < 60
+
+
+def test_a_refused_token_is_refreshed_once(db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]) -> None:
+    vendor, fake = pair
+    fake.faults.before_call[3] = fake.expire_tokens
+    assert vendor.pull(db).status == "complete"
+    assert len(fake.refreshed) == 2
+    fake.faults.next("401/14", "401/14")
+    with pytest.raises(RefusedError, match="a moment ago"):
+        vendor.pull(db)
+    assert len(fake.refreshed) == 3
+
+
+def test_a_token_lives_its_hour_and_nobody_asks_for_more_than_zoho_gives(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    vendor.pull(db)
+    vendor.pull(db)
+    assert len(fake.refreshed) == 1
+    vendor.clock.pass_by(hours=1)
+    vendor.pull(db)
+    assert len(fake.refreshed) == 2
+    for _ in range(8):
+        fake.expire_tokens()
+        vendor.source.close()
+        vendor.source = vendors.zoho_source(db.url, fake, vendor.clock, calls_a_minute=6000)
+        result = vendor.pull(db)
+    assert len(fake.refreshed) <= 10
+    if result.status == "partly":
+        assert "ten tokens" in result.reason or "gives ten" in result.reason
+
+
+def test_an_item_that_changes_while_it_is_pulled_ends_as_it_was_seen_last(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    """Changed behind the pull, it waits for the next; in front of it, it is seen."""
+    vendor, fake = pair
+    items = list(fake.items.values())
+    fake.faults.before_call[3] = lambda: (
+        fake.set_stock(items[2].item_id, "71"),
+        fake.set_stock(items[40].item_id, "72"),
+    )
+    vendor.pull(db)
+    assert (stock(db)[items[2].sku], stock(db)[items[40].sku]) == (14, 72)
+    assert vendor.pull(db).levels_changed == 1
+    assert agrees(db, vendor)
+    assert db.audit() == {}
+
+
+def test_an_item_that_moves_between_pages_is_found_and_one_that_comes_twice_counts_once(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    vendor.pull(db)
+    items = list(fake.items.values())
+
+    def shift_up() -> None:  # what follows moves one up: the first of the third page is on the second one now
+        fake.items[items[3].item_id].status = "inactive"
+        fake.set_stock(items[20].item_id, "83")
+
+    fake.faults.before_call[len(fake.faults.calls) + 3] = shift_up
+    result = vendor.pull(db)
+    assert (result.status, result.gone) == ("complete", 0)
+    assert stock(db)[items[20].sku] == 83  # named by no page, and read by itself
+    assert not db.products([items[3].sku]).empty
+
+    def shift_down() -> None:
+        first = ZohoItem("460000000000001", "NEW", "New", {"460000000038080": "5"})
+        fake.items = {first.item_id: first, **fake.items}
+
+    fake.faults.before_call[len(fake.faults.calls) + 3] = shift_down
+    result = vendor.pull(db)
+    assert result.repeated == 1
+    assert count_of(db, "source_items") == 45
+    vendor.pull(db)
+    assert stock(db)["NEW"] == 5
+    assert db.audit() == {}
+
+
+def test_the_size_of_a_page_is_never_trusted(db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]) -> None:
+    vendor, fake = pair
+    fake.page_size = 7
+    assert vendor.pull(db).pages == 7
+    assert agrees(db, vendor)
+    fake.page_size = 45
+    assert vendor.pull(db).pages == 1
+
+
+def test_rows_that_cannot_be_understood_are_letters_and_are_read_again(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    first, second = list(fake.items.values())[:2]
+    first.name = "x" * 3_000
+    fake.items["1"] = ZohoItem("1", "", "has no SKU", {"460000000038080": "3"})
+    second.rate = "a lot"
+    result = vendor.pull(db)
+    assert (result.status, result.refused, result.unknown) == ("complete", 2, 1)
+    letters = db.dead_letters()
+    assert sorted(letters["kind"]) == ["product", "source.row", "source.row"]
+    assert any("no amount" in told for told in letters["reason"])
+    assert second.sku not in stock(db)
+    second.rate = "2.50"
+    row = letters[letters["reason"].str.contains("no amount")].iloc[0]
+    from contextlib import contextmanager
+
+    from syncstock_dagster.operations.dead_letters import replay
+
+    @contextmanager
+    def this_one(_: str):
+        yield vendor.source
+
+    handler = letter_handler(this_one, db.url, vendors.rules(db, trust="authoritative"))
+    replay(db.url, int(row["dead_letter_id"]), handlers={"source.row": handler})
+    assert stock(db)[second.sku] == Decimal(next(iter(second.stock.values())))
+    assert len(db.dead_letters()) == 2
+    assert db.audit() == {}
+
+
+def test_codes_of_a_call_that_is_refused_become_letters(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    ids = tuple(fake.items)[:3]
+    fake.faults.next("400")
+    result = vendor.pull(db, ids=ids)
+    assert (result.refused, result.missing) == (3, 0)
+    assert sorted(letter["id"] for letter in db.dead_letters()["payload"]) == sorted(ids)
+
+
+def test_1500_items_take_eight_calls_one_after_the_other(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 1_500)
+    vendor.batch_size = None
+    result = vendor.pull(db)
+    assert (result.pages, result.api_calls, result.items) == (8, 8, 1_500)
+    assert [call[1]["page"] for call in fake.faults.calls] == [str(n) for n in range(1, 9)]
+    assert {call[1]["per_page"] for call in fake.faults.calls} == {"200"}
+    assert {call[1]["organization_id"] for call in fake.faults.calls} == {fake.organisation}
+    assert all(0.9 < wait < 1.1 for wait in vendor.clock.slept)  # sixty a minute, no burst
+    assert len(db.on_hand()) == 1_500
+    figures = db.performance().iloc[0]
+    assert (figures["calls"], figures["items"]) == (8, 1_500)
+
+
+def test_changes_are_asked_for_with_an_overlap_and_a_filter_that_is_ignored_is_told(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    vendor.pull(db)
+    vendor.clock.pass_by(days=3)
+    item = list(fake.items.values())[5]
+    fake.set_stock(item.item_id, "64")
+    since = newest_change(db.url, "zoho")
+    assert since is not None
+    result = vendor.pull(db, since=since)
+    asked = fake.faults.calls[-1][1]["last_modified_time"]
+    assert asked == (since - timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    assert (result.scope, result.levels_changed) == ("changed", 1)
+    assert stock(db)[item.sku] == 64
+    fake.filters_by_time = False
+    later = newest_change(db.url, "zoho")
+    result = vendor.pull(db, since=later)
+    assert (result.items, result.levels_changed) == (45, 0)
+    assert "ignored" in result.notes[0]
+
+
+def test_by_category_brand_and_location(db: SyncStockDB) -> None:
+    db.upsert_locations([{"code": "north", "timezone": "Europe/London"}])
+    vendor, fake = vendors.zoho(db.url, by_location=True, locations={"460000000038080": "main", "2": "north"})
+    for n, item in enumerate(fake.items.values()):
+        item.stock["2"] = str(n)
+    odd = vendor.pull(db, category="odd")
+    assert odd.items == 22
+    south = vendor.pull(db, brand="South", location="north")
+    assert south.items == south.levels == 30
+    vendor.pull(db)
+    assert len(db.on_hand()) == 90
+    assert set(db.on_hand()["location"]) == {"main", "north"}
+    assert db.audit() == {}
+
+
+def test_far_fewer_items_than_before_are_told_and_no_stock_is_lost(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    vendor.pull(db)
+    before = stock(db)
+    fake.items = dict(list(fake.items.items())[:10])
+    result = vendor.pull(db)
+    assert (result.status, result.dropped_from, result.gone) == ("complete", 45, 0)
+    assert result.needs_person
+    assert stock(db) == before
+
+
+def test_books_is_asked_at_its_own_path(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, api="books", stock="available_stock")
+    vendor.pull(db)
+    assert {call[0] for call in fake.faults.calls} == {"/books/v3/items"}
+    assert agrees(db, vendor)
+
+
+def test_the_days_calls_can_be_limited(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, calls_a_day=3)
+    result = vendor.pull(db)
+    assert (result.status, result.pages) == ("partly", 3)
+    assert "3 calls of this day" in result.reason
+    assert len(fake.faults.calls) == 3
+    vendor.clock.pass_by(days=1)
+    assert vendor.pull(db).pages > 0
+
+
+def test_without_an_account_it_says_what_to_set(db: SyncStockDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "ORGANIZATION_ID"):
+        monkeypatch.delenv(f"SYNCSTOCK_ZOHO_{name}", raising=False)
+    with (
+        pytest.raises(NotConfiguredError, match="SYNCSTOCK_ZOHO_REFRESH_TOKEN"),
+        opened("zoho", None, Context(db.url)),
+    ):
+        pass
+
+
+def test_no_secret_is_in_what_is_stored_or_said(db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]) -> None:
+    vendor, fake = pair
+    fake.client_secret = "another"
+    with pytest.raises(RefusedError) as refused:
+        vendor.pull(db)
+    told = str(refused.value) + db.operations().to_json(default_handler=str)
+    told += json.dumps(db.pull_statistics("zoho", fresh=True), default=str)
+    told += repr(vendors.accounts_of(fake)) + repr(vendor.source)
+    assert "client-secret" not in told and "1000.refresh" not in told
