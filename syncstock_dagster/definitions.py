@@ -16,7 +16,16 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from syncstock_dagster import checks, jobs, schedules, sensors  # noqa: E402 - the filter comes first
-from syncstock_dagster.assets import evening, intake, publishing, reports, search, sources, stock  # noqa: E402
+from syncstock_dagster.assets import (  # noqa: E402
+    evening,
+    intake,
+    publishing,
+    reports,
+    search,
+    sources,
+    stock,
+    vendors,
+)
 from syncstock_dagster.resources import SyncStock  # noqa: E402
 
 
@@ -26,12 +35,14 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         assets=[
             sources.DROP_FOLDER,
             sources.TILL_SYSTEM,
-            *dg.load_assets_from_modules([intake, stock, publishing, evening, reports, search]),
+            *dg.load_assets_from_modules(
+                [intake, stock, publishing, evening, reports, search, vendors]
+            ),
         ],
         asset_checks=checks.build_checks(),
-        jobs=[*jobs.build_jobs(), search.search_index_job],
-        sensors=[*sensors.build_sensors(), search.search_index_sensor],
-        schedules=schedules.build_schedules(),
+        jobs=[*jobs.build_jobs(), search.search_index_job, vendors.pull_sources_job],
+        sensors=[*sensors.build_sensors(), search.search_index_sensor, vendors.source_hints],
+        schedules=[*schedules.build_schedules(), vendors.nightly_pull, vendors.pull_changes],
         resources={"syncstock": SyncStock(), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -197,6 +197,8 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         "staging stage", "staging approve", "staging reject", "staging commit",
         "dead-letters fix", "dead-letters replay", "dead-letters discard",
         "counts load", "counts sheet", "counts mappings", "search rebuild",
+        "zoho pull", "zoho specific", "rms pull", "rms specific",
+        "xorosoft pull", "xorosoft specific", "xorosoft import", "xorosoft export",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
         "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",

@@ -35,6 +35,9 @@ ASSETS = {
     "excel_update_report": ("reports", {"team:stock"}),
     "stock_alerts": ("reports", {"team:stock"}),
     "product_search_index": ("search", {"team:stock"}),
+    "zoho_stock": ("sources", {"team:stock"}),
+    "xorosoft_stock": ("sources", {"team:stock"}),
+    "rms_stock": ("sources", {"team:stock"}),
 }
 LINEAGE = {
     "reconciled_stock": {
@@ -54,13 +57,9 @@ LINEAGE = {
     "product_search_index": {"product_catalog"},
 }  # fmt: skip
 NOT_DAILY = {
-    "product_catalog",
-    "item_stock",
-    "drop_folder",
-    "till_system",
-    "product_search_index",
-    "stock_alerts",
-}
+    "product_catalog", "item_stock", "drop_folder", "till_system", "product_search_index", "stock_alerts",
+    "zoho_stock", "xorosoft_stock", "rms_stock",
+}  # fmt: skip
 CHECKS = {
     *(f"{asset}:{check}" for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts")
       for check in ("every_file_taken", "plausible_row_count")),
@@ -74,6 +73,8 @@ CHECKS = {
     "item_stock:laws_hold",
     "item_stock:no_unexplained_negative",
     "product_search_index:search_index_equals_catalogue",
+    *(f"{asset}:{check}" for asset in ("zoho_stock", "xorosoft_stock", "rms_stock")
+      for check in ("complete_pull", "no_sudden_drop", "recent_pull")),
 }  # fmt: skip
 BLOCKING = {"ledger_sums_to_stock", "snapshot_equals_ledger", "laws_hold"}
 
@@ -120,15 +121,18 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
         "daily_sync", "ingest_counts", "rebuild_history", "end_of_day", "nightly_close", "refresh_snapshots",
-        "checks_only", "search_index",
+        "checks_only", "search_index", "pull_sources",
     }  # fmt: skip
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "file_arrivals", "restated_days", "lost_runs", "run_failures", "search_index_sensor",
+        "source_hints",
     }  # fmt: skip
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "morning_sync": "daily_sync",
         "evening_report": "end_of_day",
         "close_yesterday": "nightly_close",
+        "nightly_pull": "pull_sources",
+        "pull_changes": "pull_sources",
     }
     for thing in (*jobs.values(), *repository.sensor_defs, *repository.schedule_defs):
         assert len(thing.description or "") > 60, thing.name

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from syncstock_dagster.checks import intake, search, stock
+from syncstock_dagster.checks import intake, search, stock, vendors
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
     """All checks."""
-    return [*intake.build_checks(), *stock.build_checks(), *search.build_checks()]
+    return [*intake.build_checks(), *stock.build_checks(), *search.build_checks(), *vendors.build_checks()]

@@ -27,10 +27,13 @@ from syncstock_dagster.cli import (
     record,
     search,
     up,
+    vendors,
 )
 from syncstock_dagster.cli.errors import Reporting
 
-_GROUPS = (evidence, questions, orders, search, counts, counting, decisions, catalogue, record, care, up)
+_GROUPS = (
+    evidence, questions, orders, search, counts, counting, decisions, catalogue, vendors, record, care, up,
+)  # fmt: skip
 
 app = typer.Typer(
     name="syncstock",

@@ -35,6 +35,7 @@ def report(error: Exception) -> int | None:
 
     from syncstock_dagster.cli.output import print_errors
     from syncstock_dagster.search.places import IndexUnusableError
+    from syncstock_dagster.sources.protocol import SourceError
     from syncstock_dagster.stock.evidence import BadInput
     from syncstock_dagster.stock.policy import ConfigError
     from syncstock_dagster.store.embedded import EmbeddedServerError
@@ -51,7 +52,7 @@ def report(error: Exception) -> int | None:
     if isinstance(error, psycopg.errors.RestrictViolation | psycopg.errors.CheckViolation):
         _say(error.diag.message_primary or str(error))
         return BAD_INPUT
-    if isinstance(error, EmbeddedServerError | SchemaError | IndexUnusableError):
+    if isinstance(error, EmbeddedServerError | SchemaError | IndexUnusableError | SourceError):
         _say(str(error))
         return FAILED
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

@@ -6,6 +6,7 @@ What belongs here: receiving hints, and working them off. What does not: checkin
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from syncstock_dagster.errors import BadInput
@@ -41,13 +42,23 @@ def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | Non
         ).rowcount
 
 
-def waiting(url: str) -> dict[str, tuple[int, int]]:
-    """Source to how many hints wait, and the newest of them."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many hints of a source wait, the newest of them, and how often all of them were tried."""
+
+    count: int
+    newest: int
+    attempts: int
+
+
+def waiting(url: str) -> dict[str, Waiting]:
+    """The hints that wait, by source."""
     with connect(url) as connection:
         rows = connection.execute(
-            "select source, count(*), max(hint_id) from source_hints where worked_at is null group by source"
+            "select source, count(*), max(hint_id), sum(attempts) from source_hints where worked_at is null "
+            "group by source"
         ).fetchall()
-    return {source: (count, newest) for source, count, newest in rows}
+    return {source: Waiting(*numbers) for source, *numbers in rows}
 
 
 def work_off(url: str, source: Source, rules: Rules, *, who: str | None = None) -> PullResult | None:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from syncstock_dagster.demo.vendors.faults import Faults, common
 
 _DATES = "%m/%d/%Y %I:%M:%S %p"
+_FIRST = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 @dataclass
@@ -75,7 +76,7 @@ class XorosoftStandIn:
 
     async def _item(self, request: Request) -> Response:
         since = request.query_params.get("updated_at_min")
-        begin = datetime.strptime(since, _DATES) if since else datetime.min  # noqa: DTZ007
+        begin = datetime.strptime(since, _DATES) if since else _FIRST  # noqa: DTZ007
         rows = [self._item_row(item) for item in self.items.values() if item.updated_at >= begin]
         return await self._answer(request, rows)
 
