@@ -26,6 +26,7 @@ from benchmarks import (
     record,
     search,
     snapshots,
+    sources,
     workbooks,
 )
 from benchmarks.measure import Report
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "reconciliation": reconciliation.run,
     "record": record.run,
     "orders": orders.run,
+    "sources": sources.run,
     "naive": naive_ways.run,
     "orchestration": orchestration.run,
 }

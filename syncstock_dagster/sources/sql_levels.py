@@ -190,7 +190,10 @@ class SqlSource:
             statements = [*by_sku, *by_style]
         for statement, binds in statements:
             for row in self._select(statement, binds):
-                yield from self._levels_of(row)
+                try:
+                    yield from self._levels_of(row)
+                except ValueError as error:  # whoever acts on the answer must not act on a part of it
+                    raise RefusedError(f"{self.name}: {error}", is_about_call=True) from None
 
     # -- statements --------------------------------------------------------------------------------------------
 

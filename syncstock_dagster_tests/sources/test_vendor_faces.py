@@ -147,7 +147,7 @@ def test_the_sensor_asks_for_what_hints_name_and_the_run_works_them_off(
         assert isinstance(result, dg.SensorResult)
         return result
 
-    assert str(tick().skip_reason) == "No hint waits."
+    assert "No hint waits." in str(tick().skip_reason)
     first, second = list(fake.items.values())[:2]
     fake.set_stock(first.item_id, "71")
     fake.set_stock(second.item_id, "72")
