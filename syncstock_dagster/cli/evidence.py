@@ -181,7 +181,14 @@ def sync(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    with_vendors: Annotated[
+        bool,
+        typer.Option(
+            "--with-vendors", help="Pull from stand-ins of Zoho and Xorosoft as well, on this machine."
+        ),
+    ] = False,
+) -> None:
     """Show it all on a made-up chain of shops.
 
     Sixty days of files become right stock; twice is as good as once.
@@ -190,7 +197,12 @@ def demo() -> None:
     that holds evidence of its own is left alone.
     """
     settings = read_settings()
-    play_demo(open_db(), settings)
+    db = open_db()
+    play_demo(db, settings)
+    if with_vendors:
+        from syncstock_dagster.demo.vendors.show import show_vendors
+
+        show_vendors(db, output.console(folding=True))
 
 
 def play_demo(db: SyncStockDB, settings: Settings) -> Path:

@@ -1,7 +1,7 @@
 """A made-up chain of three shops as a drop folder, so that everything can be seen at work without real data.
 
-What belongs here: the generator of the folder and running it. What does not: fakes of vendors' systems, and
-anything that the engine needs.
+What belongs here: the generator of the folder and running it, and stand-ins of vendors' systems (``vendors``). What
+does not: anything that the engine needs.
 """
 
 from __future__ import annotations

@@ -128,9 +128,20 @@ class Meter:
 class Source(Protocol):
     """Somebody who can be asked."""
 
-    name: str
-    can: Can
-    meter: Meter
+    @property
+    def name(self) -> str:
+        """As its policy and its evidence are named."""
+        ...
+
+    @property
+    def can(self) -> Can:
+        """What it can."""
+        ...
+
+    @property
+    def meter(self) -> Meter:
+        """What its calls cost so far."""
+        ...
 
     def pages(self, ask: Ask, position: str | None) -> Iterator[Page]:
         """Answer page by page; from a position that an earlier page of the same ask gave.

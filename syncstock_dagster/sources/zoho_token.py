@@ -83,7 +83,8 @@ class Tokens:
                 assert row is not None, "the account has its row"
                 text, api_url, expires_at, refreshed_at, now = row
                 if text is not None and text != stale and expires_at > now + _MARGIN:
-                    return Token(text, api_url)
+                    # A stand-in is where it is now, not where it was when it gave the token.
+                    return Token(text, self._api if self._accounts.zoho_url else api_url)
                 recent = [at for at in refreshed_at if at > now - _WINDOW]
                 if len(recent) >= _MOST:
                     until = min(recent) + _WINDOW
