@@ -12,13 +12,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from syncstock_dagster.stock.policy import ConfigError
 
 DataCentre = Literal["com", "eu", "in", "com.au", "jp", "com.cn", "sa", "uk", "ca"]
 
 _PREFIX = "SYNCSTOCK_"
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Accounts(BaseSettings):
@@ -70,11 +74,28 @@ class Accounts(BaseSettings):
     @classmethod
     def _is_address(cls, url: str | None) -> str | None:
         """Secrets go there: encrypted, or not beyond this machine."""
-        local = ("http://127.0.0.1", "http://localhost", "http://[::1]")
-        if url is not None and not url.startswith(("https://", *local)):
+        parts = urlsplit(url or "")
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE)
+        if url is not None and not (is_safe and parts.hostname):
             raise ValueError("must begin with https:// (http:// only for this machine)")
         return url
 
     def missing(self, *names: str) -> list[str]:
         """The variables among ``names`` that are not set."""
         return [f"{_PREFIX}{name.upper()}" for name in names if getattr(self, name) is None]
+
+
+def read_accounts() -> Accounts:
+    """The accounts of this installation.
+
+    Raises:
+        ConfigError: a variable has a value that cannot be used; it is named, its value is not.
+    """
+    try:
+        return Accounts()
+    except ValidationError as error:
+        what = [
+            f"{_PREFIX}{str(wrong['loc'][0]).upper()}: {wrong['msg']}" if wrong["loc"] else wrong["msg"]
+            for wrong in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigError("\n".join(what)) from None

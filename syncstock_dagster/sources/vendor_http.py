@@ -92,7 +92,7 @@ class VendorClient:
                 reason, wait = error.reason, max(error.after, _FIRST_WAIT * 2**attempt)
             except httpx.TimeoutException:
                 reason, wait = "no answer in time", _FIRST_WAIT * 2**attempt
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reason, wait = f"no connection ({type(error).__name__})", _FIRST_WAIT * 2**attempt
             attempt += 1
             wait = min(wait, _LONGEST_WAIT)

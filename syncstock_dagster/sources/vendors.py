@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from syncstock_dagster.accounts import Accounts
+from syncstock_dagster.accounts import Accounts, read_accounts
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.protocol import Source
@@ -43,7 +43,7 @@ class Context:
     url: str
     #: The name of the source that is opened.
     name: str = ""
-    accounts: Accounts = field(default_factory=Accounts)
+    accounts: Accounts = field(default_factory=read_accounts)
     clock: Clock = field(default_factory=Clock)
     #: Stands in for the network in tests.
     transport: Any = None
@@ -80,6 +80,30 @@ def read_table(name: str, model: type[Model], table: Mapping[str, Any]) -> Model
 def names(config_file: Path | None) -> list[str]:
     """Every source that can be asked, configured or not."""
     return sorted({*OPENERS, *tables(config_file)})
+
+
+def check(config_file: Path | None, accounts: Accounts) -> dict[str, str]:
+    """Each source that comes along, to ``configured`` or what to set; its table is checked.
+
+    Raises:
+        ConfigError: a table cannot be used.
+    """
+    from syncstock_dagster.sources import rms, xorosoft, zoho
+    from syncstock_dagster.sources.sql_levels import SqlTable
+
+    found = tables(config_file)
+    read_table("zoho", zoho.ZohoTable, found.get("zoho", {}))
+    read_table("xorosoft", xorosoft.XorosoftTable, found.get("xorosoft", {}))
+    read_table("rms", SqlTable, {**rms.PRESET, **found.get("rms", {})})
+    needed = {
+        "zoho": ("zoho_client_id", "zoho_client_secret", "zoho_refresh_token", "zoho_organization_id"),
+        "xorosoft": ("xorosoft_key", "xorosoft_secret"),
+        "rms": ("rms_url",),
+    }
+    return {
+        name: f"set {', '.join(missing)}" if (missing := accounts.missing(*wanted)) else "configured"
+        for name, wanted in needed.items()
+    }
 
 
 @contextmanager

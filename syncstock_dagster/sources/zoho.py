@@ -277,7 +277,8 @@ class Zoho:
         if status == 429:
             self._slow_down(code, message, retry_after(answer))
         if status != 200 or code != 0:
-            raise RefusedError(f"Zoho answers HTTP {status}, code {code}: {message}", is_about_call=True)
+            told = f"Zoho answers HTTP {status}, code {code}: {message}"
+            raise RefusedError(told, is_about_call=status in (200, 400, 404))
         return said
 
     def _slow_down(self, code: int | None, message: str, after: float) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import httpx
 
-from syncstock_dagster.accounts import Accounts
+from syncstock_dagster.accounts import Accounts, DataCentre
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.protocol import PausedError, RefusedError, UnreachableError
 from syncstock_dagster.store.connection import connect
@@ -25,6 +25,8 @@ _MOST = 9
 _WINDOW = timedelta(minutes=10)
 #: A token is not used for its last minute.
 _MARGIN = timedelta(minutes=1)
+
+_DOORS = frozenset(f"www.zohoapis.{centre}" for centre in get_args(DataCentre))
 
 _TAKE = (
     "select access_token, api_url, expires_at, refreshed_at, coalesce(%(now)s, clock_timestamp()) "
@@ -109,7 +111,7 @@ class Tokens:
         try:
             answer = self._http.post(f"{self._server}/oauth/v2/token", data=form)
             said = answer.json()
-        except (httpx.TransportError, ValueError) as error:
+        except (httpx.RequestError, ValueError) as error:
             raise UnreachableError(
                 f"Zoho's accounts server did not answer as it should ({type(error).__name__})."
             ) from None
@@ -128,5 +130,5 @@ class Tokens:
     def _door(self, said: object) -> str:
         """Where the interface is: as Zoho says, if that is one of Zoho's own, else where it is by default."""
         host = urlsplit(str(said or "")).hostname or ""
-        is_zohos = host.startswith("www.zohoapis.") or host.endswith(".zohocloud.ca")
+        is_zohos = host in _DOORS or host.endswith(".zohocloud.ca")
         return f"https://{host}" if is_zohos and not self._accounts.zoho_url else self._api
