@@ -1,0 +1,1 @@
+"""The vendored schema of Shopify's Admin API, cut down to what is used; see ``prune``."""
