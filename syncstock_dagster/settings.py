@@ -7,6 +7,7 @@ configuration file that ``config_file`` names. This module is imported by every 
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Literal, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CONFIG_NAME = "syncstock.toml"
@@ -44,6 +45,11 @@ def without_secrets(url: str) -> str:
             query=urlencode(query, safe="/*", quote_via=quote),
         )
     )
+
+
+def _either(name: str) -> AliasChoices:
+    """A setting by the name that other documents give it, with our prefix or without."""
+    return AliasChoices(f"SYNCSTOCK_{name}", name)
 
 
 class Settings(BaseSettings):
@@ -78,6 +84,18 @@ class Settings(BaseSettings):
         alert_urls: Where alerts go, as Apprise URLs with blanks between them; empty: into the log only. Never shown.
         reader_seconds: How long reading one file may take.
         reader_memory_mb: How much memory the process that reads a file may have.
+        shopify_shop: The shop at Shopify, ``my-shop.myshopify.com``, or None: then nothing is sent there.
+        shopify_token: Its access token (``shpat_...``); or
+        shopify_client_id: with
+        shopify_client_secret: The right to ask for a token. Secrets are never shown.
+        shopify_version: The version of Shopify's Admin API.
+        enable_reverse_stock_sync: Whether products that the main sync missed get their stock. This one and those that
+            follow may also be given without the prefix.
+        reverse_sync_delay_minutes: So long after the morning's sync.
+        reverse_sync_delete_zero_stock: Whether variants without stock are planned to be deleted.
+        reverse_sync_batch_size: How many products are worked on together.
+        reverse_sync_preserve_single_variant: Whether the only variant of a product stays in any case.
+        reverse_sync_max_concurrent: How many workers there are.
         headers: A file of further words for headers, in the form of ``workbooks/headers.toml``. By default
             ``headers.toml`` beside the configuration file, where there is one.
 
@@ -118,6 +136,44 @@ class Settings(BaseSettings):
     reader_seconds: float = Field(default=30, gt=0, le=3600)
     reader_memory_mb: int = Field(default=512, ge=128)
     headers: Path | None = None
+    shopify_shop: str | None = None
+    shopify_token: SecretStr | None = Field(default=None, repr=False)
+    shopify_client_id: str | None = None
+    shopify_client_secret: SecretStr | None = Field(default=None, repr=False)
+    shopify_version: str = Field(default="2026-10", pattern=r"^20\d\d-(01|04|07|10)$")
+    enable_reverse_stock_sync: bool = Field(
+        default=True, validation_alias=_either("ENABLE_REVERSE_STOCK_SYNC")
+    )
+    reverse_sync_delay_minutes: int = Field(
+        default=5, ge=0, le=720, validation_alias=_either("REVERSE_SYNC_DELAY_MINUTES")
+    )
+    reverse_sync_delete_zero_stock: bool = Field(
+        default=True, validation_alias=_either("REVERSE_SYNC_DELETE_ZERO_STOCK")
+    )
+    reverse_sync_batch_size: int = Field(
+        default=50, ge=1, le=250, validation_alias=_either("REVERSE_SYNC_BATCH_SIZE")
+    )
+    reverse_sync_preserve_single_variant: bool = Field(
+        default=True, validation_alias=_either("REVERSE_SYNC_PRESERVE_SINGLE_VARIANT")
+    )
+    reverse_sync_max_concurrent: int = Field(
+        default=10, ge=1, le=50, validation_alias=_either("REVERSE_SYNC_MAX_CONCURRENT")
+    )
+
+    @property
+    def has_shopify(self) -> bool:
+        """Whether a shop is named, and a way in."""
+        return self.shopify_shop is not None and (
+            self.shopify_token is not None
+            or (self.shopify_client_id is not None and self.shopify_client_secret is not None)
+        )
+
+    @field_validator("shopify_shop")
+    @classmethod
+    def _is_shop(cls, shop: str | None) -> str | None:
+        if shop is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", shop):
+            raise ValueError("must be the name of a shop, for example my-shop.myshopify.com")
+        return shop
 
     @property
     def shown_database_url(self) -> str:

@@ -239,13 +239,12 @@ def remove_tags(client: ShopifyClient, product_id: str, tags: Iterable[str]) -> 
     return _errors(client.run("remove_tags", {"id": product_id, "tags": list(tags)})["tagsRemove"])
 
 
-def read_whole(client: ShopifyClient, variant_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Everything of some variants; one that is gone is missing."""
+def read_whole(client: ShopifyClient, variant_ids: Sequence[str], levels: int) -> dict[str, dict[str, Any]]:
+    """Everything of some variants with at most so many levels each; a variant that is gone is missing."""
     found: dict[str, dict[str, Any]] = {}
-    waiting = list(variant_ids)
-    size = 10
+    waiting, size = list(variant_ids), 10
     while waiting:
-        variables = {"ids": waiting[:size], "names": list(QUANTITIES)}
+        variables = {"ids": waiting[:size], "levels": levels, "names": list(QUANTITIES)}
         if size > 1 and not client.fits("read_variants_whole", variables):
             size -= 1
             continue

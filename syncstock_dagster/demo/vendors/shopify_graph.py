@@ -178,7 +178,7 @@ def _set_quantities(shop: Shop, source: Any, arguments: dict[str, Any], info: Gr
     if any("changeFromQuantity" not in line for line in wanted["quantities"]):
         raise GraphQLError("changeFromQuantity is required; null opts out of the comparison.")
     key = given["key"] if given else None
-    codes = info.schema.type_map["InventorySetQuantitiesUserErrorCode"].to_kwargs()["values"]
+    codes = getattr(info.schema.type_map["InventorySetQuantitiesUserErrorCode"], "values", {})
     old_version = "ITEM_NOT_STOCKED_AT_LOCATION" in codes
     return shop.once(key, wanted, lambda: _set(shop, key or "", wanted, old_version))
 

@@ -1,0 +1,527 @@
+"""Runs, from beginning to end: what the faces call.
+
+What belongs here: the plain functions ``execute``, ``plan``, ``apply``, ``dry_run``, ``status``, ``config``,
+``decide_deletions`` and ``roll_back``; discovery, workers, and the operations under which all of it is on record. What
+does not: the work on products.
+
+A run is an operation of type ``plan`` when it begins and one of type ``push`` when it ends; what it sends between them
+is on record in tables of its own (``record``), because no transaction may be open while a shop is spoken to.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import httpx
+import structlog
+from psycopg import Connection
+
+from syncstock_dagster.channels.shopify import record, shop
+from syncstock_dagster.channels.shopify.applying import Work, replay_open_calls, work_batch
+from syncstock_dagster.channels.shopify.client import Credentials, ShopifyClient
+from syncstock_dagster.channels.shopify.clock import Clock
+from syncstock_dagster.channels.shopify.deleting import delete_due
+from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy, load_shopify_policy
+from syncstock_dagster.channels.shopify.record import Sync, find_sync
+from syncstock_dagster.channels.shopify.report import report_of
+from syncstock_dagster.channels.shopify.truth import Truth, truth_of
+from syncstock_dagster.channels.shopify.undoing import undo
+from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
+from syncstock_dagster.operations.pushes import record_pushes
+from syncstock_dagster.settings import Settings, get_settings
+from syncstock_dagster.store.connection import close_idle, connect
+from syncstock_dagster.store.statements import statement
+
+Kind = Literal["reverse", "push"]
+SYSTEM = "shopify"
+NOT_CONFIGURED = "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP, and SYNCSTOCK_SHOPIFY_TOKEN or client id and secret."
+_DRY_RUN_PRODUCTS = 10
+_log = structlog.get_logger()
+
+
+@dataclass
+class Channel:
+    """The way to one shop, with what its owner decided. Tests and the demo make one of their own."""
+
+    url: str
+    client: ShopifyClient
+    policy: ShopifyPolicy = field(default_factory=ShopifyPolicy)
+    truth: Truth | None = None
+    default_location: str = "main"
+
+    @classmethod
+    def of(
+        cls,
+        url: str,
+        settings: Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> Channel | None:
+        """The channel that settings and policy describe; None where there is no shop."""
+        settings = settings or get_settings()
+        if not settings.has_shopify:
+            return None
+        assert settings.shopify_shop is not None
+        credentials = Credentials(
+            settings.shopify_token, settings.shopify_client_id, settings.shopify_client_secret
+        )
+        client = ShopifyClient(
+            settings.shopify_shop,
+            credentials,
+            version=settings.shopify_version,
+            clock=clock,
+            transport=transport,
+        )
+        return cls(url, client, load_shopify_policy(settings.config_file))
+
+    def __post_init__(self) -> None:
+        if self.truth is None:
+            self.truth = truth_of(self.policy.truth, self.url)
+
+    def tag(self, day: date) -> str:
+        """The mark of a day: ``RMS-SYNC-25-01-23``."""
+        return f"{self.policy.tag_prefix}{day:%y-%m-%d}"
+
+    def today(self, zone: str) -> date:
+        """The day it is for the shop."""
+        return self.client.clock.now().astimezone(ZoneInfo(zone)).date()
+
+
+# -- what faces call -------------------------------------------------------------------------------------------------
+
+
+def execute(
+    channel: Channel | None,
+    kind: Kind = "reverse",
+    *,
+    day: date | None = None,
+    options: Options | None = None,
+    settings: Settings | None = None,
+    who: str | None = None,
+) -> dict[str, Any]:
+    """One run: first what an earlier one left, then what there is to do now. Its report.
+
+    Where the policy asks for approval the run ends with its plan, which ``apply`` carries out.
+    """
+    settings = settings or get_settings()
+    if channel is None:
+        return _nothing(NOT_CONFIGURED)
+    if kind == "reverse" and not settings.enable_reverse_stock_sync:
+        return _nothing("The reverse stock sync is switched off: ENABLE_REVERSE_STOCK_SYNC is false.")
+    for uuid in record.unfinished(channel.url, channel.client.shop, kind):
+        _resume(channel, uuid, who=who)
+    options = options or Options.of(settings)
+    day = day or channel.today(settings.timezone)
+    sync = begin(channel, kind, day, options, who=who)
+    only_plan = channel.policy.updates == "approve"
+    return _run(channel, sync, only_plan=only_plan, who=who)
+
+
+def plan(
+    channel: Channel,
+    kind: Kind = "reverse",
+    *,
+    day: date | None = None,
+    options: Options | None = None,
+    is_dry_run: bool = False,
+    who: str | None = None,
+) -> dict[str, Any]:
+    """Find out what there is to do and store it; nothing is sent."""
+    settings = get_settings()
+    day = day or channel.today(settings.timezone)
+    sync = begin(channel, kind, day, options or Options.of(settings), is_dry_run=is_dry_run, who=who)
+    return _run(channel, sync, only_plan=True, who=who)
+
+
+def dry_run(
+    channel: Channel, kind: Kind = "reverse", *, limit: int = _DRY_RUN_PRODUCTS, who: str | None = None
+) -> dict[str, Any]:
+    """What a run would do with the first products it finds. It is kept to be looked at and cannot be applied."""
+    return plan(channel, kind, options=Options.of(get_settings(), limit=limit), is_dry_run=True, who=who)
+
+
+def apply(channel: Channel, which: str | None = None, *, who: str | None = None) -> dict[str, Any]:
+    """Carry out a plan, or what is left of it: exactly once, however often it is called.
+
+    Raises:
+        BadInput: there is no such plan, it was only a rehearsal, or it is another shop's.
+    """
+    sync = find_sync(channel.url, which)
+    if sync.is_dry_run:
+        raise BadInput(f"{sync.name} was a dry run; make a plan with `syncstock shopify plan`.")
+    _same_shop(channel, sync)
+    if sync.state == "discovering":
+        raise BadInput(f"{sync.name} was not planned to its end; make a new plan.")
+    return _run(channel, sync, only_plan=False, who=who)
+
+
+def status(url: str, which: str | None = None) -> dict[str, Any]:
+    """How the last run, or one that is named, stands."""
+    sync = find_sync(url, which)
+    told = {
+        "sync_id": sync.name, "sync_uuid": sync.sync_uuid, "kind": sync.kind, "state": sync.state, "shop": sync.shop,
+        "tag": sync.tag, "is_dry_run": sync.is_dry_run, "started_at": sync.started_at,
+    }  # fmt: skip
+    return told | {"result": sync.report}
+
+
+def config(url: str, settings: Settings | None = None) -> dict[str, Any]:
+    """What is in effect; secrets are not shown."""
+    settings = settings or get_settings()
+    policy = load_shopify_policy(settings.config_file)
+    return {
+        "is_configured": settings.has_shopify,
+        "shop": settings.shopify_shop,
+        "version": settings.shopify_version,
+        "access": "static token" if settings.shopify_token else "client credentials",
+        "enable_reverse_stock_sync": settings.enable_reverse_stock_sync,
+        "reverse_sync_delay_minutes": settings.reverse_sync_delay_minutes,
+        **Options.of(settings).as_dict(),
+        **policy.model_dump(),
+    }
+
+
+def decide_deletions(
+    url: str,
+    which: str | None,
+    decision: Literal["approved", "rejected"],
+    *,
+    skus: Iterable[str] | None = None,
+    reason: str,
+    who: str | None = None,
+    dry_run: bool = False,
+) -> Outcome:
+    """A person's word on deletions that wait: all of a run, or those of some SKUs.
+
+    Raises:
+        BadInput: there is no such run, nothing waits, or no reason is given.
+    """
+    if not reason.strip():
+        raise BadInput("A decision needs a reason: say in a few words why.")
+    sync = find_sync(url, which)
+    if sync.is_dry_run:
+        raise BadInput(f"{sync.name} was a dry run; there is nothing to decide.")
+    wanted = None if skus is None else list(skus)
+
+    def work(operation: Operation) -> Statistics:
+        values = {
+            "sync_id": sync.sync_id,
+            "state": decision,
+            "reason": reason,
+            "who": operation.who,
+            "skus": wanted,
+        }
+        done = operation.connection.execute(statement("shopify/decide_deletions"), values).rowcount
+        if not done:
+            raise BadInput(f"No deletion of {sync.name} waits for a decision.")
+        return {"decided": done}
+
+    word = "approve" if decision == "approved" else "reject"
+    return run_operation(url, f"{word} deletions of {sync.name}", word, work, who=who, dry_run=dry_run)
+
+
+def roll_back(
+    channel: Channel, which: str | None = None, *, reason: str, who: str | None = None
+) -> dict[str, Any]:
+    """Take back what a run sent, where the shop still has it as we wrote it. Its report, as it is then.
+
+    Raises:
+        BadInput: there is no such run, no reason is given, or somebody works on it.
+    """
+    if not reason.strip():
+        raise BadInput("A rollback needs a reason: say in a few words why.")
+    sync = find_sync(channel.url, which)
+    if sync.is_dry_run:
+        raise BadInput(f"{sync.name} was a dry run: nothing was sent.")
+    _same_shop(channel, sync)
+    with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
+        if not is_ours:
+            raise BadInput(f"{sync.name} is being worked on; try again when it has ended.")
+        work = _work(channel, sync)
+        replay_open_calls(work, connection)
+        undo(work, connection)
+        return _end(channel, connection, sync, "rollback", 0.0, who=who, reason=reason)
+
+
+# -- beginning and ending --------------------------------------------------------------------------------------------
+
+
+def begin(
+    channel: Channel,
+    kind: Kind,
+    day: date,
+    options: Options,
+    *,
+    is_dry_run: bool = False,
+    who: str | None = None,
+) -> Sync:
+    """Put a run on record."""
+    now = channel.client.clock.now()
+    word = "dry_run" if is_dry_run else "reverse_stock" if kind == "reverse" else "stock_push"
+
+    def work(operation: Operation) -> Statistics:
+        taken = operation.connection.execute(
+            "select count(*) from shopify_syncs where starts_with(name, %s)", (f"{word}_{now:%Y%m%d_%H%M%S}",)
+        ).fetchone()
+        suffix = f"_{taken[0] + 1}" if taken and taken[0] else ""
+        operation.connection.execute(
+            statement("shopify/begin"),
+            {
+                "uuid": operation.uuid, "name": f"{word}_{now:%Y%m%d_%H%M%S}{suffix}", "kind": kind,
+                "is_dry_run": is_dry_run, "shop": channel.client.shop, "tag": channel.tag(day),
+                "options": json.dumps(options.as_dict()), "now": now, "operation_id": operation.operation_id,
+            },
+        )  # fmt: skip
+        return {}
+
+    outcome = run_operation(
+        channel.url, f"Shopify: {word.replace('_', ' ')}", "plan", work, who=who, direction="up"
+    )
+    return find_sync(channel.url, outcome.uuid)
+
+
+def _run(channel: Channel, sync: Sync, *, only_plan: bool, who: str | None) -> dict[str, Any]:
+    """A run, or the rest of it, under its lock."""
+    with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
+        if not is_ours:
+            raise BadInput(f"{sync.name} is being worked on by another process.")
+        clock = channel.client.clock
+        began = clock.monotonic()
+        if sync.state == "discovering":
+            _discover(channel, connection, sync)
+            record.set_state(connection, sync.sync_id, "planned")
+        work = _work(channel, sync)
+        if not only_plan:
+            record.set_state(connection, sync.sync_id, "applying")
+            replay_open_calls(work, connection)
+        _work_through(
+            work, channel.url, record.waiting_products(connection, sync.sync_id), only_plan=only_plan
+        )
+        if only_plan:
+            report = _report(channel, connection, sync, clock.monotonic() - began)
+            connection.execute(
+                "update shopify_syncs set report = %s where sync_id = %s",
+                (json.dumps(report, default=str), sync.sync_id),
+            )
+            return report
+        delete_due(
+            work, connection, len(shop.locations(channel.client)) if _has_deletions(connection, sync) else 0
+        )
+        return _end(channel, connection, sync, "push", clock.monotonic() - began, who=who)
+
+
+def _resume(channel: Channel, uuid: str, *, who: str | None) -> None:
+    sync = find_sync(channel.url, uuid)
+    if sync.state == "discovering":  # nothing was sent, and its list is old
+        with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
+            if is_ours:
+                record.set_state(connection, sync.sync_id, "finished")
+        return
+    with suppress(BadInput):  # somebody is at it
+        _run(channel, sync, only_plan=False, who=who)
+
+
+def _discover(channel: Channel, connection: Connection[Any], sync: Sync) -> None:
+    """All ids first: tagging moves the pages of a list by tag."""
+    only_missed = sync.kind == "reverse"
+    rows: Iterable[tuple[str, int]]
+    changed = record.changed_products(connection, sync.shop) if sync.kind == "push" else None
+    if changed is not None:
+        rows = list(changed.items())
+    else:
+        rows = _listed(channel.client, f"tag_not:'{sync.tag}'" if only_missed else None, sync.options.limit)
+    rows = list(rows)[: sync.options.limit]
+    record.store_found(connection, sync, rows, only_missed=only_missed)
+    _log.info("shopify.discovered", sync=sync.name, products=len(rows))
+
+
+def _listed(client: ShopifyClient, query: str | None, limit: int | None) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    for page in shop.list_products(client, query):
+        found += page
+        if limit is not None and len(found) >= limit:
+            break
+    return found
+
+
+def _work(channel: Channel, sync: Sync) -> Work:
+    assert channel.truth is not None
+    return Work(channel.client, channel.policy, channel.truth, _places(channel), sync)
+
+
+def _places(channel: Channel) -> Mapping[str, tuple[str, ...]]:
+    """Which locations of the shop are kept, by what of the truth.
+
+    Raises:
+        BadInput: it is not said, and not clear.
+    """
+    if channel.policy.locations:
+        return channel.policy.locations
+    known = shop.locations(channel.client)
+    if len(known) == 1:
+        return {next(iter(known)): (channel.default_location,)}
+    named = ", ".join(f"{one.rpartition('/')[2]} ({name})" for one, name in known.items())
+    raise BadInput(
+        f"The shop has {len(known)} locations: {named}. Say in syncstock.toml whose stock each of them has: "
+        '[shopify.locations] with, for example, "123" = ["main"].'
+    )
+
+
+def _work_through(work: Work, url: str, sizes: Mapping[str, int], *, only_plan: bool) -> None:
+    """All products, in batches, by several workers."""
+    ids = list(sizes)
+    size = work.sync.options.batch_size
+    batches = deque(
+        {one: sizes[one] for one in ids[start : start + size]} for start in range(0, len(ids), size)
+    )
+    stopped = threading.Event()
+
+    def one_worker() -> None:
+        try:
+            with work.client.clock.taking_part():
+                while not stopped.is_set():
+                    try:
+                        batch = batches.popleft()
+                    except IndexError:
+                        return
+                    with connect(url) as connection:
+                        work_batch(work, connection, batch, only_plan=only_plan)
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            close_idle(url)
+
+    workers = min(work.sync.options.max_concurrent, len(batches))
+    if not workers:
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="shopify") as pool:
+        for done in [pool.submit(one_worker) for _ in range(workers)]:
+            done.result()
+
+
+def _has_deletions(connection: Connection[Any], sync: Sync) -> bool:
+    row = connection.execute(
+        "select from shopify_deletions where sync_id = %s and state in ('proposed', 'approved', 'sent') limit 1",
+        (sync.sync_id,),
+    ).fetchone()
+    return row is not None
+
+
+def _report(channel: Channel, connection: Connection[Any], sync: Sync, seconds: float) -> dict[str, Any]:
+    client = channel.client
+    return report_of(connection, sync, now=client.clock.now(), seconds=seconds, client=client)
+
+
+def _end(
+    channel: Channel,
+    connection: Connection[Any],
+    sync: Sync,
+    operation_type: Literal["push", "rollback"],
+    seconds: float,
+    *,
+    who: str | None,
+    reason: str = "",
+) -> dict[str, Any]:
+    """What went out is on record as pushes, with the report, in one transaction."""
+    report = _report(channel, connection, sync, seconds)
+    numbers = report["report"]["statistics"]
+
+    def work(operation: Operation) -> Statistics:
+        values = {"sync_id": sync.sync_id}
+        operation.connection.execute(
+            "select from shopify_syncs where sync_id = %(sync_id)s for update", values
+        )
+        undone = [row["operation_id"] for row in record.rows_of(operation.connection, "pushed_in", **values)]
+        rows = record.rows_of(operation.connection, "to_record", **values)
+        pushed = record_pushes(
+            operation, SYSTEM, map(_push(channel), (row for row in rows if row["inventory_id"]))
+        )
+        operation.connection.execute(
+            "update shopify_writes set operation_id = %s where write_id = any(%s)",
+            (operation.operation_id, [row["write_id"] for row in rows]),
+        )
+        operation.connection.execute(
+            "update shopify_syncs set report = %s, finished_at = %s, state = %s where sync_id = %s",
+            (
+                json.dumps(report, default=str), channel.client.clock.now(),
+                "finished" if not numbers["products_open"] else "applying", sync.sync_id,
+            ),
+        )  # fmt: skip
+        if operation_type == "rollback":
+            _record_rollback(operation, undone, reason, numbers)
+        shown = {
+            name: numbers[name]
+            for name in ("products_checked", "variants_updated", "variants_deleted", "errors", "rollbacks")
+        }
+        partly = bool(numbers["errors"] or numbers["products_open"] or numbers["rollback_failures"])
+        return {"pushed": pushed, "sync": sync.name, **shown, "partly": partly}
+
+    name = (
+        f"Shopify: {sync.name}" if operation_type == "push" else f"Shopify: take {sync.name} back: {reason}"
+    )
+    outcome = run_operation(channel.url, name[:500], operation_type, work, who=who, direction="up")
+    _log.info("shopify.ended", sync=sync.name, operation=outcome.uuid, success=report["success"])
+    return report | {"operation_uuid": outcome.uuid}
+
+
+def _push(channel: Channel) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    places = channel.policy.locations
+
+    def push(row: Mapping[str, Any]) -> dict[str, Any]:
+        codes = places.get(row["location"], (channel.default_location,))
+        return {
+            "inventory_id": row["inventory_id"],
+            "location": codes[0] if len(codes) == 1 else None,
+            "what": {
+                "quantity": row["quantity"], "quantity_name": row["quantity_name"],
+                "shopify_variant": row["variant_id"], "shopify_location": row["location"],
+            },
+            "before": {"quantity": row["change_from"]},
+        }  # fmt: skip
+
+    return push
+
+
+def _record_rollback(
+    operation: Operation, undone: Iterable[int], reason: str, numbers: Mapping[str, int]
+) -> None:
+    status_after = "partly" if numbers["rollback_failures"] else "rolled_back"
+    for original in undone:
+        operation.connection.execute(
+            "insert into sync_rollbacks (original_operation_id, rollback_operation_id, rollback_type, reason, "
+            "created_by, result, status, done_at) values (%s, %s, 'full', %s, %s, %s, 'done', clock_timestamp())",
+            (
+                original, operation.operation_id, reason, operation.who,
+                json.dumps({name: numbers[name] for name in ("rollbacks", "rollback_failures")}),
+            ),
+        )  # fmt: skip
+        operation.connection.execute(
+            "update sync_operations set status = %s::operation_status where operation_id = %s",
+            (status_after, original),
+        )
+
+
+def _same_shop(channel: Channel, sync: Sync) -> None:
+    if sync.shop != channel.client.shop:
+        raise BadInput(f"{sync.name} was made for {sync.shop}, and the settings name {channel.client.shop}.")
+
+
+def _nothing(message: str) -> dict[str, Any]:
+    return {"success": True, "message": message, "sync_id": None, "report": None}
+
+
+__all__ = [
+    "Channel", "apply", "config", "decide_deletions", "dry_run", "execute", "plan", "roll_back", "status",
+]  # fmt: skip
