@@ -275,7 +275,7 @@ def call(work: Work, connection: Connection[Any], lines: Sequence[StoredLine], p
 def deliver(
     work: Work, connection: Connection[Any], key: str, given: Mapping[str, Any], lines: Sequence[StoredLine]
 ) -> None:
-    """Send a stored call, which may have been sent before, and store what came of it; without an answer it stays open."""
+    """Send a stored call, which may have been sent before, and store what came of it. Unanswered it stays open."""
     try:
         errors = _send(work, given, key)
     except UnreachableError:

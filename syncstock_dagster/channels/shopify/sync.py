@@ -11,6 +11,7 @@ is on record in tables of its own (``record``), because no transaction may be op
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +23,6 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import httpx
-import structlog
 from psycopg import Connection
 
 from syncstock_dagster.channels.shopify import record, shop
@@ -44,9 +44,9 @@ from syncstock_dagster.store.statements import statement
 
 Kind = Literal["reverse", "push"]
 SYSTEM = "shopify"
-NOT_CONFIGURED = "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP, and SYNCSTOCK_SHOPIFY_TOKEN or client id and secret."
+NOT_CONFIGURED = "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN (docs/shopify.md)."
 _DRY_RUN_PRODUCTS = 10
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -343,7 +343,7 @@ def _discover(channel: Channel, connection: Connection[Any], sync: Sync) -> None
         rows = _listed(channel.client, f"tag_not:'{sync.tag}'" if only_missed else None, sync.options.limit)
     rows = list(rows)[: sync.options.limit]
     record.store_found(connection, sync, rows, only_missed=only_missed)
-    _log.info("shopify.discovered", sync=sync.name, products=len(rows))
+    _log.info("%s is about %s product(s)", sync.name, len(rows))
 
 
 def _listed(client: ShopifyClient, query: str | None, limit: int | None) -> list[tuple[str, int]]:
@@ -472,7 +472,7 @@ def _end(
         f"Shopify: {sync.name}" if operation_type == "push" else f"Shopify: take {sync.name} back: {reason}"
     )
     outcome = run_operation(channel.url, name[:500], operation_type, work, who=who, direction="up")
-    _log.info("shopify.ended", sync=sync.name, operation=outcome.uuid, success=report["success"])
+    _log.info("%s: %s", sync.name, report["message"])
     return report | {"operation_uuid": outcome.uuid}
 
 
@@ -520,8 +520,3 @@ def _same_shop(channel: Channel, sync: Sync) -> None:
 
 def _nothing(message: str) -> dict[str, Any]:
     return {"success": True, "message": message, "sync_id": None, "report": None}
-
-
-__all__ = [
-    "Channel", "apply", "config", "decide_deletions", "dry_run", "execute", "plan", "roll_back", "status",
-]  # fmt: skip

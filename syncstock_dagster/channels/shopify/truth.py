@@ -3,7 +3,8 @@
 What belongs here: reading the truth, and looking a SKU up in it. What does not: what follows from it (``deciding``).
 
 Missing is not zero: what a truth does not name is not known. A truth that cannot be read raises, and whoever asked
-leaves his products alone. A SKU is matched as it is written; else, whatever its case, where exactly one candidate exists.
+leaves his products alone. A SKU is matched as it is written; else, whatever its case, where exactly one candidate
+exists.
 """
 
 from __future__ import annotations
