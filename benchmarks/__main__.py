@@ -25,6 +25,7 @@ from benchmarks import (
     reconciliation,
     record,
     search,
+    shopify,
     snapshots,
     sources,
     workbooks,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[..., Report]] = {
     "record": record.run,
     "orders": orders.run,
     "sources": sources.run,
+    "shopify": shopify.run,
     "naive": naive_ways.run,
     "orchestration": orchestration.run,
 }

@@ -1002,6 +1002,74 @@ class SyncStockDB:
         from syncstock_dagster.stock.recounts import cancel_recount
 
         return cancel_recount(self.url, int(recount_id), reason=reason, who=who, dry_run=dry_run)
+    # -- Shopify -----------------------------------------------------------------------------------------------
+
+    def sync_shopify(
+        self, kind: Literal["reverse", "push"] = "reverse", *, day: date | None = None, who: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Send stock to Shopify: products that were missed (``reverse``), or all that changed (``push``). The report.
+
+        ``options`` are those of ``channels.shopify.policy.Options``; by default those of the settings.
+        """
+        from syncstock_dagster.channels.shopify import sync
+
+        with sync.opened(self.url) as channel:
+            return sync.execute(channel, kind, day=day, options=sync.options(**options), who=who)
+
+    def plan_shopify(
+        self, kind: Literal["reverse", "push"] = "reverse", *, dry_run: bool = False, who: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Find out what there is to send, and keep it as a plan; with ``dry_run`` as one that cannot be applied."""
+        from syncstock_dagster.channels.shopify import sync
+
+        with sync.opened(self.url) as channel:
+            needed = sync.needed(channel)
+            return sync.plan(needed, kind, options=sync.options(**options), is_dry_run=dry_run, who=who)
+
+    def apply_shopify(self, which: str | None = None, *, who: str | None = None) -> dict[str, Any]:
+        """Carry out a plan, or what is left of it; exactly once."""
+        from syncstock_dagster.channels.shopify import sync
+
+        with sync.opened(self.url) as channel:
+            return sync.apply(sync.needed(channel), which, who=who)
+
+    def shopify_status(self, which: str | None = None) -> dict[str, Any]:
+        """How the last run to Shopify stands, or one that is named."""
+        from syncstock_dagster.channels.shopify.sync import status
+
+        return status(self.url, which)
+
+    def shopify_deletions(self, which: str | None = None) -> list[dict[str, Any]]:
+        """Variants of a run that may go, went or stay, each with its reason."""
+        from syncstock_dagster.channels.shopify.record import deletions, find_sync
+
+        return deletions(self.url, find_sync(self.url, which).sync_id)
+
+    def decide_shopify_deletions(
+        self,
+        decision: Literal["approved", "rejected"],
+        which: str | None = None,
+        *,
+        skus: Sequence[str] | None = None,
+        reason: str,
+        who: str | None = None,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Approve or reject deletions that wait; ``apply_shopify`` carries out what is approved."""
+        from syncstock_dagster.channels.shopify.sync import decide_deletions
+
+        return decide_deletions(self.url, which, decision, skus=skus, reason=reason, who=who, dry_run=dry_run)
+
+    def rollback_shopify(
+        self, which: str | None = None, *, reason: str, who: str | None = None
+    ) -> dict[str, Any]:
+        """Take back what a run sent, where the shop still has it as we wrote it."""
+        from syncstock_dagster.channels.shopify import sync
+
+        with sync.opened(self.url) as channel:
+            return sync.roll_back(sync.needed(channel), which, reason=reason, who=who)
 
     # -- care --------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from syncstock_dagster.assets import (  # noqa: E402
     publishing,
     reports,
     search,
+    shopify,
     sources,
     stock,
     vendors,
@@ -36,12 +37,23 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             sources.DROP_FOLDER,
             sources.TILL_SYSTEM,
             *dg.load_assets_from_modules(
-                [intake, stock, publishing, evening, reports, search, vendors]
+                [intake, stock, publishing, evening, reports, search, vendors, shopify]
             ),
         ],
         asset_checks=checks.build_checks(),
-        jobs=[*jobs.build_jobs(), search.search_index_job, vendors.pull_sources_job],
-        sensors=[*sensors.build_sensors(), search.search_index_sensor, vendors.source_hints],
+        jobs=[
+            *jobs.build_jobs(),
+            search.search_index_job,
+            vendors.pull_sources_job,
+            shopify.reverse_stock_sync,
+            shopify.stock_push,
+        ],
+        sensors=[
+            *sensors.build_sensors(),
+            search.search_index_sensor,
+            vendors.source_hints,
+            shopify.stock_push_sensor,
+        ],
         schedules=[*schedules.build_schedules(), vendors.nightly_pull, vendors.pull_changes],
         resources={"syncstock": SyncStock(), **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
         shopify_token: Its access token (``shpat_...``); or
         shopify_client_id: with
         shopify_client_secret: The right to ask for a token. Secrets are never shown.
+        shopify_url: Where the shop is reached, if not at ``https://`` and its name: a shop on this machine, to try.
         shopify_version: The version of Shopify's Admin API.
         enable_reverse_stock_sync: Whether products that the main sync missed get their stock. This one and those that
             follow may also be given without the prefix.
@@ -140,6 +141,7 @@ class Settings(BaseSettings):
     shopify_token: SecretStr | None = Field(default=None, repr=False)
     shopify_client_id: str | None = None
     shopify_client_secret: SecretStr | None = Field(default=None, repr=False)
+    shopify_url: str | None = None
     shopify_version: str = Field(default="2026-10", pattern=r"^20\d\d-(01|04|07|10)$")
     enable_reverse_stock_sync: bool = Field(
         default=True, validation_alias=_either("ENABLE_REVERSE_STOCK_SYNC")
@@ -167,6 +169,15 @@ class Settings(BaseSettings):
             self.shopify_token is not None
             or (self.shopify_client_id is not None and self.shopify_client_secret is not None)
         )
+
+    @field_validator("shopify_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if url is not None and parts.scheme != "https" and not is_here:
+            raise ValueError("must begin with https:// (the token goes there), or lie on this machine")
+        return url
 
     @field_validator("shopify_shop")
     @classmethod

@@ -38,6 +38,8 @@ ASSETS = {
     "zoho_stock": ("sources", {"team:stock"}),
     "xorosoft_stock": ("sources", {"team:stock"}),
     "rms_stock": ("sources", {"team:stock"}),
+    "shopify_reverse_sync": ("channels", {"team:shops"}),
+    "shopify_push": ("channels", {"team:shops"}),
 }
 LINEAGE = {
     "reconciled_stock": {
@@ -55,10 +57,12 @@ LINEAGE = {
     "pos_counts": {"drop_folder", "till_system"},
     "purchases": {"drop_folder"},
     "product_search_index": {"product_catalog"},
+    "shopify_reverse_sync": {"item_stock"},
+    "shopify_push": {"item_stock"},
 }  # fmt: skip
 NOT_DAILY = {
     "product_catalog", "item_stock", "drop_folder", "till_system", "product_search_index", "stock_alerts",
-    "zoho_stock", "xorosoft_stock", "rms_stock",
+    "zoho_stock", "xorosoft_stock", "rms_stock", "shopify_push",
 }  # fmt: skip
 CHECKS = {
     *(f"{asset}:{check}" for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts")
@@ -75,6 +79,8 @@ CHECKS = {
     "product_search_index:search_index_equals_catalogue",
     *(f"{asset}:{check}" for asset in ("zoho_stock", "xorosoft_stock", "rms_stock")
       for check in ("complete_pull", "no_sudden_drop", "recent_pull")),
+    *(f"shopify_reverse_sync:{check}"
+      for check in ("reverse_sync_success_rate", "no_unexplained_deletions", "reverse_sync_is_recent")),
 }  # fmt: skip
 BLOCKING = {"ledger_sums_to_stock", "snapshot_equals_ledger", "laws_hold"}
 
@@ -121,11 +127,11 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
         "daily_sync", "ingest_counts", "rebuild_history", "end_of_day", "nightly_close", "refresh_snapshots",
-        "checks_only", "search_index", "pull_sources",
+        "checks_only", "search_index", "pull_sources", "reverse_stock_sync", "stock_push",
     }  # fmt: skip
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "file_arrivals", "restated_days", "lost_runs", "run_failures", "search_index_sensor",
-        "source_hints",
+        "source_hints", "stock_push_sensor",
     }  # fmt: skip
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "morning_sync": "daily_sync",
@@ -133,6 +139,7 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
         "close_yesterday": "nightly_close",
         "nightly_pull": "pull_sources",
         "pull_changes": "pull_sources",
+        "reverse_stock_sync_schedule": "reverse_stock_sync",
     }
     for thing in (*jobs.values(), *repository.sensor_defs, *repository.schedule_defs):
         assert len(thing.description or "") > 60, thing.name

@@ -122,6 +122,16 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("cost_price", "numeric", "Cost of one unit."),
         ("last_synced", "timestamptz", "When it said so."),
     ),
+    "shopify_syncs": (
+        ("name", "text", "One run to Shopify."),
+        ("kind", "text", "reverse (products that were missed) or push (articles that changed)."),
+        ("state", "text", "discovering, planned, applying or finished."),
+        ("shop", "text", "The shop."),
+        ("tag", "text", "What marks a product that is done."),
+        ("started_at", "timestamptz", "When it began."),
+        ("finished_at", "timestamptz", "When it came to its end."),
+        ("report", "jsonb", "Statistics, performance and details."),
+    ),
     "search_indexes": (
         ("index_name", "text", "One index of vectors."),
         ("place", "text", "Where it lies: a folder of one machine, or a Chroma server."),

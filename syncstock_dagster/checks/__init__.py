@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-from syncstock_dagster.checks import intake, search, stock, vendors
+from syncstock_dagster.checks import intake, search, shopify, stock, vendors
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
     """All checks."""
-    return [*intake.build_checks(), *stock.build_checks(), *search.build_checks(), *vendors.build_checks()]
+    return [
+        *intake.build_checks(),
+        *stock.build_checks(),
+        *search.build_checks(),
+        *vendors.build_checks(),
+        *shopify.build_checks(),
+    ]

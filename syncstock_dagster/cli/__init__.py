@@ -26,13 +26,14 @@ from syncstock_dagster.cli import (
     questions,
     record,
     search,
+    shopify,
     up,
     vendors,
 )
 from syncstock_dagster.cli.errors import Reporting
 
 _GROUPS = (
-    evidence, questions, orders, search, counts, counting, decisions, catalogue, vendors, record, care, up,
+    evidence, questions, orders, search, counts, counting, decisions, catalogue, vendors, shopify, record, care, up,
 )  # fmt: skip
 
 app = typer.Typer(

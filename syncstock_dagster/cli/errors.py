@@ -33,6 +33,7 @@ def report(error: Exception) -> int | None:
     # Imported only here: most commands end well.
     import psycopg
 
+    from syncstock_dagster.channels.shopify.errors import ShopifyError
     from syncstock_dagster.cli.output import print_errors
     from syncstock_dagster.search.places import IndexUnusableError
     from syncstock_dagster.sources.protocol import SourceError
@@ -52,7 +53,9 @@ def report(error: Exception) -> int | None:
     if isinstance(error, psycopg.errors.RestrictViolation | psycopg.errors.CheckViolation):
         _say(error.diag.message_primary or str(error))
         return BAD_INPUT
-    if isinstance(error, EmbeddedServerError | SchemaError | IndexUnusableError | SourceError):
+    if isinstance(
+        error, EmbeddedServerError | SchemaError | IndexUnusableError | SourceError | ShopifyError
+    ):
         _say(str(error))
         return FAILED
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from syncstock_dagster.assets.shopify import reverse_stock_sync
 from syncstock_dagster.jobs import daily_sync, end_of_day, nightly_close
 from syncstock_dagster.partitions import FIRST_DAY
 from syncstock_dagster.resources import SyncStock
@@ -89,6 +90,31 @@ def close_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
     return request((yesterday, yesterday), asked_by="close_yesterday", about=[_key(context)], tags={})
 
 
+def _some_minutes_later(at: time) -> time:
+    minutes = get_settings().reverse_sync_delay_minutes
+    return (datetime.combine(FIRST_DAY, at) + timedelta(minutes=minutes)).time()
+
+
+@dg.schedule(
+    name="reverse_stock_sync_schedule",
+    job=reverse_stock_sync,
+    cron_schedule=_cron(_some_minutes_later(get_settings().morning_sync)),
+    execution_timezone=get_settings().timezone,
+    default_status=schedule_status(),
+    description="Some minutes after the morning's sync (REVERSE_SYNC_DELAY_MINUTES): products in Shopify that it "
+    "missed get their stock. Says why not where no shop is configured.",
+)
+def reverse_stock_sync_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One morning."""
+    settings = get_settings()
+    if not settings.has_shopify:
+        return dg.SkipReason("No shop is configured: SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN.")
+    if not settings.enable_reverse_stock_sync:
+        return dg.SkipReason("ENABLE_REVERSE_STOCK_SYNC is false.")
+    today = _local_day(context)
+    return request((today, today), asked_by="reverse_stock_sync_schedule", about=[_key(context)], tags={})
+
+
 def build_schedules() -> list[dg.ScheduleDefinition]:
     """All schedules."""
-    return [morning_sync, evening_report, close_yesterday]
+    return [morning_sync, evening_report, close_yesterday, reverse_stock_sync_schedule]

@@ -49,7 +49,8 @@ class CostBudget:
         with self._lock:
             self._refill()
             self._level -= points
-            wait = max(0.0, -self._level / self._rate)
+            # A point more: what is there to the last digit may be a digit less over there.
+            wait = (1 - self._level) / self._rate if self._level < 0 else 0.0
             if wait:
                 self._waiting += points
                 self.waited += wait

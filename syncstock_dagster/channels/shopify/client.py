@@ -27,7 +27,7 @@ from syncstock_dagster.channels.shopify.errors import (
 )
 
 _ATTEMPTS = 6
-_MOST_THROTTLED = 60
+_MOST_THROTTLED, _THROTTLED_WAIT = 60, 0.1
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 #: A token is asked for anew so long before it ends.
 _MARGIN = timedelta(minutes=10)
@@ -96,6 +96,7 @@ class ShopifyClient:
         version: str,
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
+        address: str | None = None,
     ) -> None:
         self.shop = shop
         self.clock: Clock = clock or SystemClock()
@@ -104,7 +105,7 @@ class ShopifyClient:
         self._credentials = credentials
         self._path = f"/admin/api/{version}/graphql.json"
         self._http = httpx.Client(
-            base_url=f"https://{shop}", transport=transport, timeout=httpx.Timeout(60, connect=15)
+            base_url=address or f"https://{shop}", transport=transport, timeout=httpx.Timeout(60, connect=15)
         )
         self._lock = threading.Lock()
         #: How much more than estimated the shop says that a document costs.
@@ -149,7 +150,8 @@ class ShopifyClient:
                 return dict(told["data"])
             if "THROTTLED" in codes and throttled < _MOST_THROTTLED:
                 throttled += 1
-                continue  # the budget knows better now, and waits
+                self.clock.sleep(_THROTTLED_WAIT * throttled)
+                continue  # the budget knows better now, and waits for the rest
             if "MAX_COST_EXCEEDED" in codes:
                 self._learn(name, variables, _extension(told, "MAX_COST_EXCEEDED"))
                 raise TooExpensiveError(f"{name}: {problem}")

@@ -7,6 +7,7 @@ secrets, which are settings of the machine.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -108,6 +109,11 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the record."""
         return asdict(self)
+
+    @classmethod
+    def from_record(cls, stored: Mapping[str, Any]) -> Options:
+        """Those that a run was begun with."""
+        return cls(**{name: value for name, value in stored.items() if name in cls.__slots__})
 
     @classmethod
     def of(cls, settings: Settings, **given: Any) -> Options:

@@ -83,7 +83,7 @@ def find_sync(url: str, which: str | None = None) -> Sync:
     row = rows[0]
     return Sync(
         row["sync_id"], row["sync_uuid"], row["name"], row["kind"], row["state"], row["is_dry_run"], row["shop"],
-        row["tag"], Options(**row["options"]), row["started_at"], row["report"],
+        row["tag"], Options.from_record(row["options"]), row["started_at"], row["report"],
     )  # fmt: skip
 
 

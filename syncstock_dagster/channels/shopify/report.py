@@ -6,7 +6,6 @@ What belongs here: the report of a run, from its record. What does not: printing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -16,15 +15,11 @@ from syncstock_dagster.channels.shopify.client import ShopifyClient
 from syncstock_dagster.channels.shopify.record import Sync
 
 _MOST_SHOWN = 1_000
+_WORDS = {"reverse": "Reverse sync", "push": "Push"}
 
 
 def report_of(
-    connection: Connection[Any],
-    sync: Sync,
-    *,
-    now: datetime,
-    seconds: float,
-    client: ShopifyClient | None = None,
+    connection: Connection[Any], sync: Sync, client: ShopifyClient, *, seconds: float, is_plan: bool
 ) -> dict[str, Any]:
     """``success``, ``message``, ``sync_id`` and ``report`` with statistics, performance and details."""
     numbers = {
@@ -33,10 +28,12 @@ def report_of(
     }
     errors = numbers["errors"]
     share = 1 - errors / max(numbers["products_found"], 1)
-    is_open = numbers["products_open"] > 0 and not sync.is_dry_run
-    word = "Dry run" if sync.is_dry_run else "Reverse sync" if sync.kind == "reverse" else "Push"
-    ending = "went as far as it could; apply it again" if is_open else "completed successfully"
-    if errors and not is_open:
+    is_open = numbers["products_open"] > 0 and not is_plan
+    word = "Dry run" if sync.is_dry_run else "Plan" if is_plan else _WORDS[sync.kind]
+    ending = "completed successfully"
+    if is_open:
+        ending = "went as far as it could; apply it again"
+    elif errors:
         ending = f"completed with {errors} error(s)"
     return {
         "success": not is_open and share >= LOWEST_SUCCESS,
@@ -44,7 +41,7 @@ def report_of(
         "sync_id": sync.name,
         "sync_uuid": sync.sync_uuid,
         "report": {
-            "timestamp": now.isoformat(timespec="seconds"),
+            "timestamp": client.clock.now().isoformat(timespec="seconds"),
             "duration_seconds": round(seconds, 2),
             "statistics": {**numbers, "success_rate": round(share, 4)},
             "performance": _performance(numbers, sync, seconds, client),
@@ -58,30 +55,26 @@ LOWEST_SUCCESS = 0.95
 
 
 def _performance(
-    numbers: Mapping[str, int], sync: Sync, seconds: float, client: ShopifyClient | None
+    numbers: Mapping[str, int], sync: Sync, seconds: float, client: ShopifyClient
 ) -> dict[str, Any]:
     products, variants = numbers["products_checked"], numbers["variants_checked"]
-    told: dict[str, Any] = {
+    budget = client.budget
+    possible = budget.rate * seconds
+    return {
         "throughput_products_per_second": round(products / seconds, 2) if seconds else None,
         "throughput_variants_per_second": round(variants / seconds, 2) if seconds else None,
         "avg_time_per_product_seconds": round(seconds / products, 3) if products else None,
         "max_concurrent_workers": sync.options.max_concurrent,
         "parallel_processing_enabled": sync.options.max_concurrent > 1,
         "batch_operations_enabled": True,
+        "calls": client.calls,
+        "cost_points": round(budget.points),
+        "seconds_waited_for_points": round(budget.waited, 1),
+        "times_throttled": budget.throttled,
+        "points_per_second": budget.rate,
+        # What was in the bucket at the start comes on top, so that a short run may be above one.
+        "share_of_limit": round(budget.points / possible, 3) if possible else None,
     }
-    if client is not None:
-        budget = client.budget
-        possible = budget.rate * seconds
-        told |= {
-            "calls": client.calls,
-            "cost_points": round(budget.points),
-            "seconds_waited_for_points": round(budget.waited, 1),
-            "times_throttled": budget.throttled,
-            "points_per_second": budget.rate,
-            # What was in the bucket at the start comes on top, so that a short run may be above one.
-            "share_of_limit": round(budget.points / possible, 3) if possible else None,
-        }
-    return told
 
 
 def _details(connection: Connection[Any], sync: Sync) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -44,7 +44,9 @@ from syncstock_dagster.store.statements import statement
 
 Kind = Literal["reverse", "push"]
 SYSTEM = "shopify"
-NOT_CONFIGURED = "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN (docs/shopify.md)."
+NOT_CONFIGURED = (
+    "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN (docs/shopify.md)."
+)
 _DRY_RUN_PRODUCTS = 10
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Channel:
             version=settings.shopify_version,
             clock=clock,
             transport=transport,
+            address=settings.shopify_url,
         )
         return cls(url, client, load_shopify_policy(settings.config_file))
 
@@ -96,6 +99,33 @@ class Channel:
     def today(self, zone: str) -> date:
         """The day it is for the shop."""
         return self.client.clock.now().astimezone(ZoneInfo(zone)).date()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Channel | None]:
+    """The channel of this installation, closed afterwards; None where no shop is configured."""
+    channel = Channel.of(url)
+    try:
+        yield channel
+    finally:
+        if channel is not None:
+            channel.client.close()
+
+
+def needed(channel: Channel | None) -> Channel:
+    """A channel that has to be there.
+
+    Raises:
+        BadInput: no shop is configured.
+    """
+    if channel is None:
+        raise BadInput(NOT_CONFIGURED)
+    return channel
+
+
+def options(**given: Any) -> Options:
+    """The options of the settings, but for what is given."""
+    return Options.of(get_settings(), **given)
 
 
 # -- what faces call -------------------------------------------------------------------------------------------------
@@ -176,7 +206,7 @@ def status(url: str, which: str | None = None) -> dict[str, Any]:
     return told | {"result": sync.report}
 
 
-def config(url: str, settings: Settings | None = None) -> dict[str, Any]:
+def config(settings: Settings | None = None) -> dict[str, Any]:
     """What is in effect; secrets are not shown."""
     settings = settings or get_settings()
     policy = load_shopify_policy(settings.config_file)
@@ -275,14 +305,13 @@ def begin(
             "select count(*) from shopify_syncs where starts_with(name, %s)", (f"{word}_{now:%Y%m%d_%H%M%S}",)
         ).fetchone()
         suffix = f"_{taken[0] + 1}" if taken and taken[0] else ""
-        operation.connection.execute(
-            statement("shopify/begin"),
-            {
-                "uuid": operation.uuid, "name": f"{word}_{now:%Y%m%d_%H%M%S}{suffix}", "kind": kind,
-                "is_dry_run": is_dry_run, "shop": channel.client.shop, "tag": channel.tag(day),
-                "options": json.dumps(options.as_dict()), "now": now, "operation_id": operation.operation_id,
-            },
-        )  # fmt: skip
+        stored = options.as_dict() | {"deletions": channel.policy.deletions}
+        values = {
+            "uuid": operation.uuid, "name": f"{word}_{now:%Y%m%d_%H%M%S}{suffix}", "kind": kind, "now": now,
+            "is_dry_run": is_dry_run, "shop": channel.client.shop, "tag": channel.tag(day),
+            "options": json.dumps(stored), "operation_id": operation.operation_id,
+        }  # fmt: skip
+        operation.connection.execute(statement("shopify/begin"), values)
         return {}
 
     outcome = run_operation(
@@ -309,7 +338,9 @@ def _run(channel: Channel, sync: Sync, *, only_plan: bool, who: str | None) -> d
             work, channel.url, record.waiting_products(connection, sync.sync_id), only_plan=only_plan
         )
         if only_plan:
-            report = _report(channel, connection, sync, clock.monotonic() - began)
+            report = report_of(
+                connection, sync, channel.client, seconds=clock.monotonic() - began, is_plan=True
+            )
             connection.execute(
                 "update shopify_syncs set report = %s where sync_id = %s",
                 (json.dumps(report, default=str), sync.sync_id),
@@ -419,11 +450,6 @@ def _has_deletions(connection: Connection[Any], sync: Sync) -> bool:
     return row is not None
 
 
-def _report(channel: Channel, connection: Connection[Any], sync: Sync, seconds: float) -> dict[str, Any]:
-    client = channel.client
-    return report_of(connection, sync, now=client.clock.now(), seconds=seconds, client=client)
-
-
 def _end(
     channel: Channel,
     connection: Connection[Any],
@@ -435,7 +461,7 @@ def _end(
     reason: str = "",
 ) -> dict[str, Any]:
     """What went out is on record as pushes, with the report, in one transaction."""
-    report = _report(channel, connection, sync, seconds)
+    report = report_of(connection, sync, channel.client, seconds=seconds, is_plan=False)
     numbers = report["report"]["statistics"]
 
     def work(operation: Operation) -> Statistics:

@@ -301,7 +301,7 @@ class Shop:
         given = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         if (given.get("client_id"), given.get("client_secret")) != self.client:
             return _json(400, {"error": "invalid_client"})
-        token = f"shpca_{len(self.issued) + 1}"
+        token = self.new_id("Token").replace("gid://shopify/Token/", "shpca_")
         self.issued[token] = self.clock.now() + timedelta(hours=24)
         return _json(200, {"access_token": token, "scope": "write_inventory", "expires_in": 86_399})
 

@@ -27,7 +27,20 @@ _numbers = itertools.count(1)
 QUANTITIES = st.integers(0, 6)
 TRUTHS = st.one_of(QUANTITIES, st.just(0), st.integers(-2, -1), st.just(None), st.just("1.5"))
 FAULTS = st.sampled_from(
-    ["drop", "after:drop", "500", "html", "429", "cut", "after:cut", "throttled", "error", "kill", "kill after", "dead"]
+    [
+        "drop",
+        "after:drop",
+        "500",
+        "html",
+        "429",
+        "cut",
+        "after:cut",
+        "throttled",
+        "error",
+        "kill",
+        "kill after",
+        "dead",
+    ]
 )
 
 
@@ -82,7 +95,9 @@ class Trial:
         name = f"shop-{next(_numbers)}.myshopify.com"
         self.world = world = World(url, policy, version=example.version, index_lag=5, name=name)
         self.problems: list[str] = []
-        self.sold: dict[str, int] = {}  # item to how many writes there were when it was sold, unknown to the truth
+        self.sold: dict[
+            str, int
+        ] = {}  # item to how many writes there were when it was sold, unknown to the truth
         for number, skus in enumerate(example.products):
             style = f"C{number}" if example.has_style[number] else None
             product = world.add(style, {})
@@ -112,7 +127,8 @@ class Trial:
         for _ in range(12):
             try:
                 report = sync.execute(
-                    self.world.channel(), options=Options(max_concurrent=1, batch_size=self.example.batch_size)
+                    self.world.channel(),
+                    options=Options(max_concurrent=1, batch_size=self.example.batch_size),
                 )
             except Killed:
                 continue
@@ -179,7 +195,8 @@ def reasons(url: str, shop: str) -> tuple[set[str], set[str]]:
             (shop,),
         ).fetchall()
         products = connection.execute(
-            "select p.product_id from syncstock.shopify_products as p join syncstock.shopify_syncs as s using (sync_id) "
+            "select p.product_id from syncstock.shopify_products as p "
+            "join syncstock.shopify_syncs as s using (sync_id) "
             "where s.shop = %s and p.reason is not null and p.state in ('skipped', 'failed')",
             (shop,),
         ).fetchall()
@@ -263,13 +280,19 @@ def test_killed_at_every_call_it_goes_on_and_ends_the_same(database_url: str, is
     from syncstock_dagster import SyncStockDB
 
     SyncStockDB(database_url)
-    rows = [[Sku(5, 3, True, 0, False), Sku(2, 2, True, 0, False)], [Sku(1, 4, True, 0, False), Sku(3, 0, True, 0, False)]]
+    rows = [
+        [Sku(5, 3, True, 0, False), Sku(2, 2, True, 0, False)],
+        [Sku(1, 4, True, 0, False), Sku(3, 0, True, 0, False)],
+    ]
     kind = "kill after" if is_after else "kill"
     for number in itertools.count(1):
         trial = Trial(database_url, Example(rows, [True] * 4, {number: kind}, {}, True, 1, "2026-10"))
         trial.run()
         check(trial)
-        levels = {variant.sku: variant.quantity(trial.world.main, "on_hand") for variant in trial.world.shop.variants.values()}
+        levels = {
+            variant.sku: variant.quantity(trial.world.main, "on_hand")
+            for variant in trial.world.shop.variants.values()
+        }
         assert levels == {"0-0": 3, "0-1": 2, "1-0": 4}
         assert [variant.sku for variant in trial.world.shop.deleted] == ["1-1"]
         effects = [(write.item_id, write.before, write.after) for write in trial.world.shop.writes]

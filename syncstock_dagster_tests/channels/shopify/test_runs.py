@@ -34,11 +34,19 @@ def test_levels_follow_the_truth_and_products_are_tagged(world: World) -> None:
 
     assert (world.level("C1-36"), world.level("C1-37"), world.level("C1-38")) == (3, 7, 4)
     assert product.tags == ["new", "RMS-SYNC-26-03-02"]
-    assert report["success"] and report["message"] == "Reverse sync completed successfully - 100.0% success rate"
+    assert (
+        report["success"] and report["message"] == "Reverse sync completed successfully - 100.0% success rate"
+    )
     assert report["sync_id"].startswith("reverse_stock_20260302_")
     numbers = report["report"]["statistics"]
-    assert (numbers["products_checked"], numbers["variants_checked"], numbers["variants_updated"]) == (1, 3, 2)
-    assert {"sku": "C1-36", "old_qty": 5, "new_qty": 3, "location": world.main} in report["report"]["details"]["updated"]
+    assert (numbers["products_checked"], numbers["variants_checked"], numbers["variants_updated"]) == (
+        1,
+        3,
+        2,
+    )
+    assert {"sku": "C1-36", "old_qty": 5, "new_qty": 3, "location": world.main} in report["report"][
+        "details"
+    ]["updated"]
     assert len(world.shop.writes) == 2
     assert len({write.key for write in world.shop.writes}) == 1, "one call for both"
 
@@ -205,7 +213,10 @@ def test_where_one_level_cannot_be_set_the_others_of_its_product_are_taken_back(
     details = report["report"]["details"]
     assert (details["rollbacks"], details["rollback_failures"]) == (1, 0)
     assert {row["sku"] for row in details["errors"]} == {"B", None}
-    assert [(write.before, write.after) for write in world.shop.writes if write.before in (5, 3)][-1] == (3, 5)
+    assert [(write.before, write.after) for write in world.shop.writes if write.before in (5, 3)][-1] == (
+        3,
+        5,
+    )
 
 
 def test_what_was_sold_after_our_write_is_not_taken_back(world: World) -> None:
@@ -230,7 +241,9 @@ def test_a_plan_is_looked_at_first_and_applied_once(world: World) -> None:
     world.add("C1", {"A": 5}, {"A": 3})
     plan = sync.plan(world.channel(), options=Options(max_concurrent=1))
     assert world.level("A") == 5 and world.shop.writes == []
-    assert plan["report"]["details"]["updated"] == [{"sku": "A", "old_qty": 5, "new_qty": 3, "location": world.main}]
+    assert plan["report"]["details"]["updated"] == [
+        {"sku": "A", "old_qty": 5, "new_qty": 3, "location": world.main}
+    ]
 
     sync.apply(world.channel(), plan["sync_id"])
     sync.apply(world.channel(), plan["sync_id"])
