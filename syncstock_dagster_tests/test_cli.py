@@ -199,10 +199,13 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         "counts load", "counts sheet", "counts mappings", "search rebuild",
         "zoho pull", "zoho specific", "rms pull", "rms specific",
         "xorosoft pull", "xorosoft specific", "xorosoft import", "xorosoft export",
+        "shopify run", "shopify plan", "shopify apply", "shopify approve", "shopify reject", "shopify rollback",
+        "shopify pull", "shopify push-fields",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
         "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",
         "staging approve", "staging reject", "dead-letters discard",
+        "shopify approve", "shopify reject", "shopify rollback",
     }  # fmt: skip
 
 
