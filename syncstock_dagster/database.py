@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from syncstock_dagster.catalog.policy import CataloguePolicy, OperationsPolicy
     from syncstock_dagster.catalog.staging import StagingResult
+    from syncstock_dagster.channels.shopify.fields import Pushed
     from syncstock_dagster.operations.log import Outcome
     from syncstock_dagster.operations.rollback import RollbackPreview, Selection
     from syncstock_dagster.search.find import Answer
@@ -1061,6 +1062,21 @@ class SyncStockDB:
         from syncstock_dagster.channels.shopify.sync import decide_deletions
 
         return decide_deletions(self.url, which, decision, skus=skus, reason=reason, who=who, dry_run=dry_run)
+
+    def pull_shopify_products(self, *, who: str | None = None, dry_run: bool = False) -> StagingResult:
+        """Stage what Shopify says of its articles: names, SKUs, codes, prices, costs, categories, status."""
+        from syncstock_dagster.channels.shopify import fields, sync
+
+        with sync.opened(self.url) as channel:
+            needed = sync.needed(channel)
+            return fields.pull(needed, self.catalogue_policy, self.policies, who=who, dry_run=dry_run)
+
+    def push_shopify_products(self, *, who: str | None = None, dry_run: bool = False) -> Pushed:
+        """Send Shopify what was changed here of articles since both sides agreed."""
+        from syncstock_dagster.channels.shopify import fields, sync
+
+        with sync.opened(self.url) as channel:
+            return fields.push(sync.needed(channel), who=who, dry_run=dry_run)
 
     def rollback_shopify(
         self, which: str | None = None, *, reason: str, who: str | None = None

@@ -176,6 +176,36 @@ def rollback(
     _tell(report, as_json)
 
 
+@shopify_app.command("pull")
+def pull(dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
+    """Stage what the shop says of its articles; `staging` lists what waits."""
+    from dataclasses import asdict
+
+    db = open_db()
+    with output.working("Reading the shop's articles ..."):
+        result = db.pull_shopify_products(dry_run=dry_run)
+    if as_json:
+        output.print_json(asdict(result))
+    else:
+        output.print_facts((name.replace("_", " "), value) for name, value in asdict(result).items() if value)
+    raise typer.Exit(NEEDS_PERSON if result.needs_person else 0)
+
+
+@shopify_app.command("push-fields")
+def push_fields(dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
+    """Send what was changed here of articles since both sides agreed: SKU, price, cost, name, category, status."""
+    db = open_db()
+    with output.working("Speaking to the shop ..."):
+        result = db.push_shopify_products(dry_run=dry_run)
+    rows = [{**row, "reason": "sent"} for row in result.sent] + result.left
+    if dry_run:
+        rows = [{**row, "reason": "to send"} for row in result.sent] + result.left
+        output.say("Dry run: nothing was sent.")
+    wanted = output.columns("sku", "field", "old", "new", "reason")
+    output.show(rows, wanted, as_json=as_json, nothing="Nothing was changed here.")
+    raise typer.Exit(NEEDS_PERSON if result.left else 0)
+
+
 def _kind(push: bool) -> Kind:
     return "push" if push else "reverse"
 

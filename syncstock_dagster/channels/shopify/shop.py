@@ -277,6 +277,19 @@ def create_variants(
     return list(answer["productVariants"] or ()), _errors(answer)
 
 
+def update_product(client: ShopifyClient, product: Mapping[str, Any]) -> list[UserError]:
+    """Fields of a product."""
+    return _errors(client.run("update_product", {"product": dict(product)})["productUpdate"])
+
+
+def update_variants(
+    client: ShopifyClient, product_id: str, variants: Sequence[Mapping[str, Any]]
+) -> list[UserError]:
+    """Fields of variants of one product."""
+    variables = {"productId": product_id, "variants": list(variants)}
+    return _errors(client.run("update_variants", variables)["productVariantsBulkUpdate"])
+
+
 def _errors(answer: Mapping[str, Any] | None) -> list[UserError]:
     if answer is None:
         raise RefusedError("The shop answered nothing.")
