@@ -3,7 +3,7 @@
 from syncstock_dagster.store.migrations.run_sql import run_folder
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 
 
 def upgrade() -> None:
