@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.evening import EveningReport
     from syncstock_dagster.stock.evidence import Evidence
-    from syncstock_dagster.stock.reading import Which
     from syncstock_dagster.stock.orders.answers import OrderResult
     from syncstock_dagster.stock.orders.checking import Check
     from syncstock_dagster.stock.orders.placing import Line
     from syncstock_dagster.stock.orders.policy import OrdersPolicy
+    from syncstock_dagster.stock.reading import Which
     from syncstock_dagster.stock.rebuild import RebuildReport
     from syncstock_dagster.stock.records import Records
     from syncstock_dagster.stock.variance_report import VarianceReport
@@ -1003,6 +1003,7 @@ class SyncStockDB:
         from syncstock_dagster.stock.recounts import cancel_recount
 
         return cancel_recount(self.url, int(recount_id), reason=reason, who=who, dry_run=dry_run)
+
     # -- Shopify -----------------------------------------------------------------------------------------------
 
     def sync_shopify(

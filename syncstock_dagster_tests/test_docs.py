@@ -250,7 +250,9 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK], ids=lambda path: path.name
+    "document",
+    [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK],
+    ids=lambda path: path.name,
 )
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""

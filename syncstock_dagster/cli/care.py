@@ -70,9 +70,9 @@ def config(as_json: options.AsJson = False) -> None:
     """
     from syncstock_dagster.accounts import read_accounts
     from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
+    from syncstock_dagster.sources.vendors import check
     from syncstock_dagster.stock.counting_policy import load_counting_policy
     from syncstock_dagster.stock.orders.policy import load_orders_policy
-    from syncstock_dagster.sources.vendors import check
     from syncstock_dagster.stock.policy import load_policies, resolve_callable
 
     settings = read_settings()

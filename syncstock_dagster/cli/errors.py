@@ -53,9 +53,7 @@ def report(error: Exception) -> int | None:
     if isinstance(error, psycopg.errors.RestrictViolation | psycopg.errors.CheckViolation):
         _say(error.diag.message_primary or str(error))
         return BAD_INPUT
-    if isinstance(
-        error, EmbeddedServerError | SchemaError | IndexUnusableError | SourceError | ShopifyError
-    ):
+    if isinstance(error, EmbeddedServerError | SchemaError | IndexUnusableError | SourceError | ShopifyError):
         _say(str(error))
         return FAILED
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

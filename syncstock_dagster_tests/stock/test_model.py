@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -309,7 +309,9 @@ class StockMachine(RuleBasedStateMachine):
             about_it = [row for row in raised if _is_about(row, identity)]
             says_news = any(
                 row.receipt.delivery == delivery.number
-                and all(row.content != one.content for one in lines if one.receipt.delivery != delivery.number)
+                and all(
+                    row.content != one.content for one in lines if one.receipt.delivery != delivery.number
+                )
                 for row in lines
             )
             if len(others) == 1 and len(about_it) == 1 and len(raised) == 1 and says_news:

@@ -52,7 +52,9 @@ def xls(rows, hidden=(), hidden_column=None, sheet_type=0) -> bytes:
     name = b"S"
     head = begin(5) + record(0x0042, struct.pack("<H", 1200)) + record(0x0022, b"\x00\x00")
     sheet_at = len(head) + 4 + 8 + len(name) + 4
-    head += record(0x0085, struct.pack("<IBBBB", sheet_at, 0, sheet_type, len(name), 0) + name) + record(0x000A, b"")
+    head += record(0x0085, struct.pack("<IBBBB", sheet_at, 0, sheet_type, len(name), 0) + name) + record(
+        0x000A, b""
+    )
     assert len(head) == sheet_at
     body = begin(0x10) + record(0x0200, struct.pack("<IIHHH", 0, len(rows), 0, len(rows[0]), 0))
     if hidden_column is not None:
@@ -129,7 +131,9 @@ def xlsb(rows, hidden_column=None) -> bytes:
         part(129, b"")
         + part(148, struct.pack("<IIII", 0, len(rows) - 1, 0, len(rows[0]) - 1))
         + (
-            part(390, b"") + part(60, struct.pack("<IIIIH", hidden_column, hidden_column, 2000, 0, 1)) + part(391, b"")
+            part(390, b"")
+            + part(60, struct.pack("<IIIIH", hidden_column, hidden_column, 2000, 0, 1))
+            + part(391, b"")
             if hidden_column is not None
             else b""
         )
