@@ -498,6 +498,20 @@ def test_L5_a_conflict_resolved_for_the_old_content_stays_resolved(db: SyncStock
     assert rows(db.conflicts()) == []
 
 
+def test_L5_a_content_is_chosen_though_the_delivery_that_raised_the_conflict_is_withdrawn(
+    db: SyncStockDB,
+) -> None:
+    """8 and then 5 in one file, sent twice, the first one rolled back: the 5 of the second can still be chosen."""
+    file = [sold(8, NOON, "D", line="1"), sold(5, NOON, "D", line="1")]
+    first = db.run_sync(sales=file)
+    db.run_sync(sales=file)
+    db.rollback(first.operation_uuid, reason="sent twice")
+    (conflict,) = rows(db.conflicts())
+    db.resolve(conflict["conflict_id"], keep="new", reason="five, says the receipt")
+    assert on_hand(db) == -5
+    assert db.audit() == {}
+
+
 def test_L5_a_source_may_restate_without_asking(open_database: OpenDatabase) -> None:
     """``on_change = restate``: 3, then 4, then 3 again ends at 3, and no conflict is raised."""
     db = open_database(Policies(sources={"wms": SourcePolicy(on_change="restate")}))
