@@ -33,6 +33,9 @@ OPERATING = REPOSITORY / "docs" / "operating.md"
 RECORD = REPOSITORY / "docs" / "record.md"
 COUNTING = REPOSITORY / "docs" / "counting.md"
 DAILY_WORK = REPOSITORY / "docs" / "daily-work.md"
+RECONCILIATION = REPOSITORY / "docs" / "reconciliation.md"
+#: Those whose examples run and whose commands exist.
+TOLD = (README, LAWS, DATA_MODEL, OPERATING, RECORD, RECONCILIATION, DAILY_WORK, COUNTING)
 DOCUMENTS = sorted({README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")})
 
 #: The server of the examples; the tests' own takes its place.
@@ -88,9 +91,7 @@ def schema_text() -> str:
 # -------------------------------------------------------------------- examples
 
 
-@pytest.mark.parametrize(
-    "block", list(stories(README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK)), ids=str
-)
+@pytest.mark.parametrize("block", list(stories(*TOLD)), ids=str)
 def test_every_python_example_runs_and_prints_what_it_says(block: Block, db: SyncStockDB) -> None:
     """On an empty database named ``db``; the audit is empty afterwards."""
     source = block.text.replace(ANY_URL, repr(db.url))
@@ -129,7 +130,7 @@ def test_every_question_for_psql_runs(block: Block, db: SyncStockDB) -> None:
             assert connection.execute(question.encode()).description
 
 
-@pytest.mark.parametrize("block", list(blocks("toml", README)), ids=str)
+@pytest.mark.parametrize("block", list(blocks("toml", README, RECONCILIATION)), ids=str)
 def test_every_configuration_example_is_valid(block: Block, tmp_path: Path) -> None:
     """It is read, and it names at least one source."""
     path = tmp_path / "syncstock.toml"
@@ -249,11 +250,7 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
     assert named == {alias or f"SYNCSTOCK_{name.upper()}" for name, alias in names.items()}
 
 
-@pytest.mark.parametrize(
-    "document",
-    [README, LAWS, DATA_MODEL, OPERATING, RECORD, COUNTING, DAILY_WORK],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("document", TOLD, ids=lambda path: path.name)
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""
     if importlib.util.find_spec("syncstock_dagster.cli") is None:
