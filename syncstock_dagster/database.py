@@ -805,9 +805,9 @@ class SyncStockDB:
         """What lists that staff keep still lack (``sheet = "list"``): to be written into them, never applied."""
         return self._read("not_written_off")
 
-    def recounts(self, every: bool = False) -> pd.DataFrame:
+    def wanted_recounts(self, every: bool = False) -> pd.DataFrame:
         """Recounts that are wanted; with ``every`` also those that a later count has answered."""
-        return self._read("recounts", every=every)
+        return self._read("wanted_recounts", every=every)
 
     def resolve(
         self,

@@ -117,7 +117,7 @@ def recounts(
         "count_id", "sku", "name", "location", "counted_at", "counted", "expected", "reason", "asked_by", "answered_by",
         "counted_again", numbers=("count_id", "counted", "expected", "answered_by", "counted_again"),
     )  # fmt: skip
-    rows = output.records(db.recounts(every))
+    rows = output.records(db.wanted_recounts(every))
     nothing = "No recount is wanted."
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
 

@@ -116,7 +116,7 @@ def ask_recount(
     who: str | None = None,
     dry_run: bool = False,
 ) -> SyncResult:
-    """Ask for held counts to be counted again. They stay held; ``db.recounts()`` lists what is wanted.
+    """Ask for held counts to be counted again. They stay held; ``db.wanted_recounts()`` lists them.
 
     Raises:
         BadInput: no reason is given, or a count is not held.

@@ -154,7 +154,7 @@ def test_a_dry_run_decides_nothing(db: SyncStockDB) -> None:
     result = db.approve(tier="held", reason="r", who="Mona", dry_run=True)
     assert (result.status, result.articles) == ("dry run", 2)
     assert db.ask_recount(held(db)[1]["count_id"], reason="r", dry_run=True).status == "dry run"
-    assert ([*held(db)], decisions(db), len(db.recounts())) == ([1, 2, 3], [], 0)
+    assert ([*held(db)], decisions(db), len(db.wanted_recounts())) == ([1, 2, 3], [], 0)
 
 
 def test_a_recount_is_asked_for_listed_and_answered(db: SyncStockDB) -> None:
@@ -162,7 +162,7 @@ def test_a_recount_is_asked_for_listed_and_answered(db: SyncStockDB) -> None:
     count_id = held(db)[1]["count_id"]
     db.ask_recount(count_id, reason="the shelf was in disorder", who="Mona")
     assert {n: row["recount"] for n, row in held(db).items()} == {1: "wanted", 2: None, 3: None}
-    (wish,) = rows(db.recounts())
+    (wish,) = rows(db.wanted_recounts())
     assert (wish["sku"], wish["counted"], wish["expected"]) == ("1", 300, 500)
     assert (wish["asked_by"], wish["reason"]) == ("Mona", "the shelf was in disorder")
     assert stock(db)[1] == 500
@@ -170,12 +170,12 @@ def test_a_recount_is_asked_for_listed_and_answered(db: SyncStockDB) -> None:
     assert held(db)[1]["recount"] == "wanted"
     db.run_sync(pos_counts=counts({1: 497}, LATER + HOUR), who="Omar")
     assert held(db)[1]["recount"] == "answered"
-    assert len(db.recounts()) == 0
-    (answer,) = rows(db.recounts(every=True))
+    assert len(db.wanted_recounts()) == 0
+    (answer,) = rows(db.wanted_recounts(every=True))
     assert (answer["counted_again"], answer["counted_again_at"]) == (497, LATER + HOUR)
     assert stock(db)[1] == 497
     db.reject(count_id, reason="counted again", who="Mona")
-    assert len(db.recounts(every=True)) == 0
+    assert len(db.wanted_recounts(every=True)) == 0
 
 
 def test_only_what_is_held_is_counted_again(db: SyncStockDB) -> None:

@@ -380,7 +380,7 @@ class StockMachine(RuleBasedStateMachine):
         waiting = [row["count_id"] for row in rows(self.db.held())]
         count_id = data.draw(st.sampled_from(sorted(waiting)), label="count")
         self.db.ask_recount(count_id, reason="not sure")
-        assert count_id in {row["count_id"] for row in rows(self.db.recounts(every=True))}
+        assert count_id in {row["count_id"] for row in rows(self.db.wanted_recounts(every=True))}
 
     @precondition(lambda self: self.decisions)
     @rule(data=st.data())
