@@ -1,5 +1,5 @@
 -- Held counts that somebody wants to be counted again, with what they looked at. Grain: count.
-insert into recounts (count_id, counted, expected, digest, reason, asked_by, operation_id)
+insert into recount_requests (count_id, counted, expected, digest, reason, asked_by, operation_id)
 select c.count_id, c.quantity, b.expected, count_digest(c.quantity, b.expected), %(reason)s, %(who)s, %(operation_id)s
 from stock_counts as c
 cross join lateral (
