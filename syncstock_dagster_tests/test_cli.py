@@ -192,7 +192,8 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     assert without_json == {"demo", "bench", "up", "down", "db upgrade", "db sql", "db url"}
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
-        "load", "sync", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "close", "rebuild",
+        "load", "sync", "order", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "close",
+        "rebuild", "counts plan", "counts recount", "counts recounts", "counts skip",
         "products set", "products restore", "products lock", "products unlock", "categories set", "locations set",
         "staging stage", "staging approve", "staging reject", "staging commit",
         "dead-letters fix", "dead-letters replay", "dead-letters discard",
@@ -203,8 +204,8 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         "shopify pull", "shopify push-fields",
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
-        "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",
-        "staging approve", "staging reject", "dead-letters discard",
+        "order", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",
+        "staging approve", "staging reject", "dead-letters discard", "counts skip", "counts recount",
         "shopify approve", "shopify reject", "shopify rollback",
     }  # fmt: skip
 

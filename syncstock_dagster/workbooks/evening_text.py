@@ -16,8 +16,9 @@ from syncstock_dagster.workbooks.evening_sheet import Page, heading, pages
 if TYPE_CHECKING:
     from syncstock_dagster.stock.evening import EveningReport
 
-#: Rows of one table in plain text; the workbook has all of them.
+#: Rows of one table in plain text and on the page; the workbook has all of them.
 _MOST_ROWS = 50
+_MOST_ROWS_OF_PAGE = 500
 _WIDEST = 48
 
 _CELL = "padding:3px 8px;border-bottom:1px solid #ddd"
@@ -34,8 +35,11 @@ def as_html(report: EveningReport, zone: ZoneInfo) -> str:
         if not page.rows:
             parts.append(f"<p>{escape(page.nothing)}</p>")
             continue
-        rows = [tuple(_cell(column.value(row)) for column in page.columns) for row in page.rows]
+        shown = page.rows[:_MOST_ROWS_OF_PAGE]
+        rows = [tuple(_cell(column.value(row)) for column in page.columns) for row in shown]
         parts.append(_html_table(rows, [column.heading for column in page.columns], _numeric(page)))
+        if len(shown) < len(page.rows):
+            parts.append(f"<p>{_more(page, len(shown))}</p>")
     body = "\n".join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -59,8 +63,12 @@ def as_text(report: EveningReport, zone: ZoneInfo, most_rows: int = _MOST_ROWS) 
         ]
         lines += _text_table([column.heading for column in page.columns], rows, _numeric(page))
         if len(page.rows) > most_rows:
-            lines.append(f"... and {len(page.rows) - most_rows} more; the workbook has all of them.")
+            lines.append(_more(page, most_rows))
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _more(page: Page, shown: int) -> str:
+    return f"... and {len(page.rows) - shown:,} more; the workbook has all of them."
 
 
 def _text_table(headings: list[str], rows: list[list[str]], numeric: set[int]) -> list[str]:

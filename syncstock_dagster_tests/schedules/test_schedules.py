@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from syncstock_dagster.partitions import newest_day
-from syncstock_dagster.schedules import close_yesterday, morning_sync
+from syncstock_dagster.schedules import close_yesterday, evening_report, morning_sync
 from syncstock_dagster_tests.shop import Shop
 
 
@@ -39,6 +39,17 @@ def test_the_morning_syncs_yesterday_and_today_and_whatever_waits(shop: Shop) ->
         waiting, usual = morning_sync.evaluate_tick(context).run_requests
     assert waiting.partition_key == "2026-01-10"
     assert usual.tags["dagster/asset_partition_range_end"] == today.isoformat()
+
+
+def test_the_evening_reports_today(shop: Shop) -> None:
+    today = newest_day()
+    context = dg.build_schedule_context(
+        scheduled_execution_time=datetime(today.year, today.month, today.day, 17, tzinfo=UTC),
+        repository_def=shop.defs.get_repository_def(),
+    )
+    (request,) = evening_report.evaluate_tick(context).run_requests
+    assert request.partition_key == today.isoformat()
+    assert evening_report.cron_schedule == "0 17 * * *"
 
 
 def test_one_tick_evaluated_twice_gives_one_run(shop: Shop) -> None:

@@ -68,6 +68,8 @@ def place(
     Raises:
         BadInput: at least one line cannot be understood.
     """
+    if lines is None and ref is None:
+        raise BadInput("Say what is ordered, or the reference of what is reserved.")
     ref = _reference(ref)
     values = {
         "lines": None if lines is None else _asked(lines, location),

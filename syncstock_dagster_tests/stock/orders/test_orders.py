@@ -417,3 +417,14 @@ def test_what_came_in_as_evidence_under_the_same_document_is_not_sold_again(sell
     with pytest.raises(BadInput, match="web-9"):
         selling.order([("A", 2)], ref="web-9")
     assert stock(selling)["A"] == 98
+
+
+def test_where_two_people_are_needed_the_first_only_asks(selling: SyncStockDB) -> None:
+    from syncstock_dagster.catalog.policy import OperationsPolicy
+
+    selling.operations_policy = OperationsPolicy(second_person=("order",))
+    selling.order([("A", 3)], ref="web-1")
+    asked = selling.cancel_order("web-1", reason="changed their mind", who="ann")
+    assert (asked.status, stock(selling)["A"]) == ("refused", 97)
+    assert selling.cancel_order("web-1", reason="so it is", who="ben").status == "cancelled"
+    assert stock(selling)["A"] == 100

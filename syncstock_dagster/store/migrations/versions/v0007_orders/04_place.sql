@@ -68,12 +68,12 @@ end $$;
 -- no gate is asked; and it stands on a day that is not over, so no earlier closing balance changes. What is left of
 -- posting is what this function does: evidence, ledger, stock, closing balances, record.
 create function place_order(order_ref text, lines jsonb, default_location text, who text,
-                            fresh_since timestamptz default null, run_id text default null,
-                            source_name text default 'orders') returns jsonb
+                            fresh_since timestamptz default null, run_id text default null) returns jsonb
   language plpgsql
   set search_path = syncstock
 as $$
 declare
+  source_name constant text := 'orders';
   began constant timestamptz := clock_timestamp();
   known record;
   resolved jsonb;
