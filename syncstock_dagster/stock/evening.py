@@ -21,8 +21,10 @@ from syncstock_dagster.store.statements import statement
 
 Row = dict[str, Any]
 
-#: Differences of these days are still told to people who were not told yet.
+#: Differences that were found in these days are still told to people who were not told yet.
 _TELL_FOR = timedelta(days=7)
+#: Counts of these days are looked at for late rows that make them doubtful.
+_LATE_FOR = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ def explained(url: str, counts: Sequence[Mapping[str, Any]]) -> dict[int, tuple[
 
 
 def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
-    """What people should be told about counts, each once: missing in a sheet, held, to review."""
+    """What people should be told about counts, each once: missing in a sheet, held or doubtful, to review."""
+    judged = days.verdicts(url, policies, (today - _LATE_FOR, today + timedelta(days=1)))
     with connect(url) as connection:
         sheet_sources = _sheet_sources(connection, policies)
         values = {
@@ -219,6 +222,11 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
         if row["kind"] == "not listed"
     ]
     facts += [Fact(f"held {row['count_id']}", "alert", _told(row)) for row in undecided]
+    facts += [
+        Fact(f"flagged {row['count_id']}", "alert", f"{_told(row)}: late rows make it doubtful")
+        for row in judged.offending
+        if row["status"] == "flagged"
+    ]
     facts += [Fact(f"review {row['count_id']}", "review", _told(row)) for row in review]
     return facts
 

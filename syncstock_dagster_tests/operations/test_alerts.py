@@ -57,15 +57,15 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 def test_facts_come_in_one_message_the_most_urgent_first_and_never_again(db: SyncStockDB, post: Post) -> None:
     assert tell_once(db.url, FACTS, more=lambda: "The report.") == 1
     (message,) = post.messages
-    assert message["title"] == "SyncStock: 1 critical, 1 held, 1 to review"
+    assert message["title"] == "SyncStock: 1 critical, 1 held or doubtful, 1 to review"
     assert message["message"].splitlines() == [
         "Critical (1)", "- B is not counted, and the books say 7 at main", "",
-        "Held (1)", "- C: counted 500, the books say 30", "",
+        "Held or doubtful (1)", "- C: counted 500, the books say 30", "",
         "To review (1)", "- A: counted 50, the books say 30", "", "The report.",
     ]  # fmt: skip
     assert tell_once(db.url, FACTS) == 0
     assert tell_once(db.url, [*FACTS, Fact("held 3", "alert", "D")]) == 1
-    assert post.messages[1]["title"] == "SyncStock: 1 held"
+    assert post.messages[1]["title"] == "SyncStock: 1 held or doubtful"
 
 
 def test_an_address_that_fails_is_told_the_next_time_and_the_others_only_once(

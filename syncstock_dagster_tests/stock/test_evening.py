@@ -132,3 +132,13 @@ def test_what_could_be_markup_is_text(db: SyncStockDB) -> None:
     page = rendered(db.evening_report(DAY), "html", UTC_ZONE).decode()
     assert "<script>" not in page and "&lt;script&gt;" in page and "&lt;b&gt;&amp;" in page
     assert "-2.5" in page
+
+
+def test_a_count_that_late_rows_make_doubtful_is_told_once_it_is(three_days: SyncStockDB) -> None:
+    three_days.run_sync(pos_counts=[POSRecord(3, 100, at(3, 19), source="excel")])
+    assert open_facts(three_days.url, three_days.policies, today=DAY, timezone="UTC") == []
+    three_days.run_sync([PurchaseRecord(3, 500, at=at(3, 12), ref="late")])
+    (fact,) = open_facts(three_days.url, three_days.policies, today=DAY, timezone="UTC")
+    assert fact.fact.startswith("flagged ") and fact.tier == "alert"
+    (difference,) = three_days.evening_report(DAY).differences
+    assert "1 row(s) over 500 came after the count" in difference.explanation

@@ -44,6 +44,7 @@ def test_an_order_deducts_all_lines_and_says_what_is_left(selling: SyncStockDB) 
     )  # fmt: skip
     shown = selling.operation(str(done.operation_uuid))
     assert (shown["type"], shown["status"]) == ("order", "completed")
+    assert [one["event_type"] for one in shown["events"]] == ["order.completed"]
     assert selling.audit() == {}
 
 
