@@ -273,14 +273,14 @@ class SyncStockDB:
         """Take an order: all of its lines are deducted at once, or none and the answer says why.
 
         The same ``ref`` again changes nothing and is answered as before. Without lines, what is reserved under ``ref``
-        becomes the order. ``sync=False`` goes by what is posted; otherwise newer evidence is looked for where nobody
-        did for long, or where there is not enough.
+        becomes the order. ``sync=False`` (and a rehearsal) goes by what is posted; otherwise newer evidence is looked
+        for where nobody did for long, or where there is not enough.
         """
         from syncstock_dagster.stock.orders.placing import place
 
         return place(
             self.url, lines, self.orders_policy, ref=ref, location=location, default_location=DEFAULT_LOCATION,
-            look=self._look(drop_folder, who) if sync else None, who=who, dry_run=dry_run,
+            look=self._look(sync and not dry_run, drop_folder, who), who=who, dry_run=dry_run,
         )  # fmt: skip
 
     def reserve(
@@ -300,7 +300,7 @@ class SyncStockDB:
 
         return reserve(
             self.url, lines, self.orders_policy, ref=ref, location=location, default_location=DEFAULT_LOCATION,
-            lasting=lasting, look=self._look(drop_folder, who) if sync else None, who=who, dry_run=dry_run,
+            lasting=lasting, look=self._look(sync and not dry_run, drop_folder, who), who=who, dry_run=dry_run,
         )  # fmt: skip
 
     def release_reservation(self, ref: str, *, who: str | None = None, dry_run: bool = False) -> OrderResult:
@@ -1150,11 +1150,15 @@ class SyncStockDB:
 
         return load_orders_policy(get_settings().config_file)
 
-    def _look(self, drop_folder: str | None, who: str | None) -> Callable[[], tuple[str, ...]]:
+    def _look(
+        self, wanted: bool, drop_folder: str | None, who: str | None
+    ) -> Callable[[], tuple[str, ...]] | None:
         from syncstock_dagster.sources.newer import look_for_newer
 
         settings = get_settings()
         folder = drop_folder or settings.drop_folder
+        if not wanted:
+            return None
         return lambda: look_for_newer(self, folder, settle_seconds=settings.settle_seconds, who=who)
 
     def _decide(

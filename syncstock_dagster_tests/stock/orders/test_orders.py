@@ -86,20 +86,28 @@ def test_a_rehearsal_keeps_nothing(selling: SyncStockDB) -> None:
     assert len(selling.reservations()) == 0
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [], [("A", 0)], [("A", -1)], [("A", 1.5)], [("A", True)], [("A", "1")], [{"quantity": 1}], ["A"],
-        [{"sku": "A", "inventory_id": 1, "quantity": 1}], [{"sku": "A", "quantity": 1, "colour": "red"}],
-        [{"sku": "A", "quantity": Decimal("NaN")}], [{"sku": "A\0", "quantity": 1}],
-        [{"inventory_id": "1", "quantity": 1}], [{"sku": "A", "quantity": 1, "unit_price": -1}],
-    ],
-)  # fmt: skip
-def test_what_is_no_order_is_refused_in_words(selling: SyncStockDB, lines) -> None:
+#: What nobody can sell, and why the answer is words and not a traceback.
+NO_ORDERS: list[list] = [
+    [], [("A", 0)], [("A", -1)], [("A", 1.5)], [("A", True)], [("A", "1")], [{"quantity": 1}], ["A"],
+    [{"sku": "A", "inventory_id": 1, "quantity": 1}], [{"sku": "A", "quantity": 1, "colour": "red"}],
+    [{"sku": "A", "quantity": Decimal("NaN")}], [{"sku": "A\0", "quantity": 1}], [("A", Decimal("1e19"))],
+    [{"inventory_id": "1", "quantity": 1}], [{"sku": "A", "quantity": 1, "unit_price": -1}],
+]  # fmt: skip
+
+
+def test_what_is_no_order_is_refused_in_words(selling: SyncStockDB) -> None:
+    for lines in NO_ORDERS:
+        with pytest.raises(BadInput):
+            selling.order(lines)
+    for ref in (" ", "x" * 201, "a\0", 7):
+        with pytest.raises(BadInput):
+            selling.order([("A", 1)], ref=ref)  # type: ignore[arg-type]
     with pytest.raises(BadInput):
-        selling.order(lines)
+        selling.order()
     with pytest.raises(BadInput):
-        selling.order([("A", 1)], ref=" ")
+        selling.reserve([("A", 1)], lasting=timedelta(0))
+    with pytest.raises(BadInput):
+        selling.order([("A", 1)], who="\ud800")
     assert stock(selling)["A"] == 100
 
 
@@ -183,6 +191,9 @@ def test_an_order_stands_after_every_count_that_was_known_when_it_was_made(selli
     assert selling.order([("A", 30)]).is_done
     assert not selling.order([("A", 30)]).is_done
     assert stock(selling)["A"] == 20
+    # It is in the report of today, with the day on which it was sold.
+    (line,) = [one for one in selling.evening_report(tonight.date()).items if one.sku == "A"]
+    assert (line.sold, line.remaining) == (30, 20)
     # Held ones, too: approving it later leaves the order where it is.
     selling.run_sync(pos_counts=[POSRecord(article(selling, "B"), 500, tonight, source="excel")])
     assert selling.order([("B", 4)]).is_done
@@ -312,6 +323,13 @@ def test_where_there_is_not_enough_newer_evidence_is_looked_for_first(
     assert (done.status, done.synced, done.lines[0].on_hand) == ("posted", ("purchases/today.csv",), 3)
     assert selling.order([("B", 12)], ref="web-2").status == "refused"
     assert selling.audit() == {}
+
+
+def test_a_rehearsal_takes_nothing_in(selling: SyncStockDB, drop_folder: Path) -> None:
+    drop_purchase(drop_folder, "today.csv", "B", 5)
+    tried = selling.order([("B", 12)], ref="web-1", dry_run=True)
+    assert (tried.status, tried.synced) == ("refused", ())
+    assert stock(selling)["B"] == 10
 
 
 def test_an_article_that_nobody_looked_at_for_long_is_synced_before_it_is_sold(

@@ -4,8 +4,10 @@
 -- a decision is not. Grain: article and location.
 with places as (
   select l.location_id, l.code, day_end(%(day)s::date - 1, l.timezone) as before,
-         case when (clock_timestamp() at time zone l.timezone)::date > %(day)s::date
-           then day_end(%(day)s::date, l.timezone) else 'infinity' end as ends
+         day_end(%(day)s::date, l.timezone) as ends,
+         -- Whose movements of later days count already: nobody's, once the day is over.
+         (select o.source_id from sources as o
+          where o.name = 'orders' and (clock_timestamp() at time zone l.timezone)::date <= %(day)s::date) as orders_id
   from locations as l),
 facts as (
   select s.inventory_id, s.location_id, p.code as location, coalesce(r.on_hand, 0) as previous, e.received, e.sold,
@@ -23,7 +25,7 @@ facts as (
                                           or (x.reason not in ('sale', 'return') and x.delta < 0)), 0) as adjusted
     from ledger_entries as x
     where x.inventory_id = s.inventory_id and x.location_id = s.location_id
-      and x.effective_at > p.before and x.effective_at <= p.ends) as e
+      and x.effective_at > p.before and (x.effective_at <= p.ends or x.source_id = p.orders_id)) as e
   left join lateral (
     select c.counted_at, c.source_id, c.session
     from stock_counts as c
@@ -44,7 +46,7 @@ facts as (
     from pending_excel_updates as x
     join movements as m using (movement_id)
     where x.inventory_id = s.inventory_id and x.location_id = s.location_id and x.closed_by is null
-      and m.state = 'in_force' and x.effective_at <= p.ends) as u
+      and m.state = 'in_force' and (x.effective_at <= p.ends or p.orders_id is not null)) as u
   cross join lateral (
     select count(*) as held
     from stock_counts as c

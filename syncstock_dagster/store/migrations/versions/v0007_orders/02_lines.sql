@@ -58,12 +58,16 @@ begin atomic
     where o.inventory_id = s.inventory_id and o.location_id = s.location_id and o.state = 'open'
       and o.expires_at > clock_timestamp() and o.ref is distinct from own_ref) as r
   cross join lateral (
-    -- By instant: what was withdrawn again stands beside its opposite.
+    -- By instant: what was withdrawn again stands beside its opposite. What stands before a count is in it.
     select coalesce(sum(greatest(x.delta, 0)), 0) as quantity
     from (
       select sum(e.delta) as delta
       from ledger_entries as e
       where e.inventory_id = s.inventory_id and e.location_id = s.location_id
-        and e.effective_at > clock_timestamp() and e.entry_type = 'movement'
+        and e.entry_type = 'movement'
+        and e.effective_at > greatest(clock_timestamp(), (
+          select max(p.counted_at)
+          from count_points as p
+          where p.inventory_id = s.inventory_id and p.location_id = s.location_id and p.recorded_to = 'infinity'))
       group by e.effective_at) as x) as i;
 end;
