@@ -1,8 +1,9 @@
-"""The demo of systems that are asked, on 1,500 articles and a fast stand-in."""
+"""The demo of systems that are asked, on fewer articles and faster stand-ins."""
 
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -14,22 +15,18 @@ def test_the_demo_pulls_from_its_stand_ins_and_twice_is_as_good_as_once(db: Sync
     db.upsert_locations(
         [{"code": "london", "timezone": "Europe/London"}, {"code": "cairo", "timezone": "Africa/Cairo"}]
     )
-    db.upsert_products(
-        {"sku": f"A{n:05}", "name": f"Article {n}", "inventory_id": n + 1} for n in range(1_600)
-    )
-    from datetime import UTC, datetime, timedelta
-
+    db.upsert_products({"sku": f"A{n:05}", "name": f"Article {n}", "inventory_id": n + 1} for n in range(120))
     then = datetime.now(UTC) - timedelta(days=1)
     counts = [
-        POSRecord(n + 1, n % 50, then, location=place) for n in range(1_500) for place in ("london", "cairo")
+        POSRecord(n + 1, n % 50, then, location=place) for n in range(100) for place in ("london", "cairo")
     ]
     db.run_sync(pos_counts=counts)
     console = Console(file=io.StringIO())
-    first, again, xorosoft = show_vendors(db, console, calls_a_minute=6000)
-    assert (first.api_calls, first.items, first.counts_new) == (8, 1_500, 1_500)
-    assert (first.counts_review, first.counts_held, first.committed) == (1, 1, 1_500)
-    assert (again.api_calls, again.counts_new) == (8, 1)
-    assert (xorosoft.counts_advisory, len(db.conflicts())) == (1_500, 4)
-    first, again, xorosoft = show_vendors(db, console, calls_a_minute=6000)
+    first, again, xorosoft = show_vendors(db, console, articles=100, calls_a_minute=6000)
+    assert (first.api_calls, first.items, first.counts_new) == (1, 100, 100)
+    assert (first.counts_review, first.counts_held, first.committed) == (1, 1, 100)
+    assert (again.api_calls, again.counts_new) == (1, 1)
+    assert (xorosoft.counts_advisory, len(db.conflicts())) == (100, 4)
+    first, again, xorosoft = show_vendors(db, console, articles=100, calls_a_minute=6000)
     assert (first.counts_new, again.counts_new, xorosoft.counts_new) == (0, 1, 0)
     assert db.audit() == {}

@@ -33,7 +33,7 @@ ARTICLES = 1_500
 _ZOHO_PLACE, _XOROSOFT_PLACE = "london", "cairo"
 _ZOHO_LOCATION = "460000000038080"
 #: By how much the other system is off, for which of the articles: within tolerance, to review, to hold.
-_OFF = {7: 3, 70: -4, 300: 40, 700: 250}
+_OFF = {7: 3, 17: -4, 30: 40, 70: 250}
 
 _SHOWN = (
     ("api_calls", "calls"),
@@ -48,12 +48,14 @@ _SHOWN = (
 )
 
 
-def show_vendors(db: SyncStockDB, console: Console, *, calls_a_minute: float = 60) -> list[PullResult]:
+def show_vendors(
+    db: SyncStockDB, console: Console, *, articles: int = ARTICLES, calls_a_minute: float = 60
+) -> list[PullResult]:
     """Pull from stand-ins of Zoho and Xorosoft: everything first, and what changed afterwards."""
-    products = db.products().sort_values("sku").head(ARTICLES)
+    products = db.products().sort_values("sku").head(articles)
     named = [(str(row.sku), str(row.name or row.sku)) for row in products.itertuples(index=False)]
     rules = rules_of(db)
-    auto = SourceChanges(auto_commit=AutoCommit(max_changes=2 * ARTICLES))
+    auto = SourceChanges(auto_commit=AutoCommit(max_changes=2 * articles))
     catalogue = rules.catalogue.model_copy(
         update={"sources": {**rules.catalogue.sources, "zoho": auto, "xorosoft": auto}}
     )

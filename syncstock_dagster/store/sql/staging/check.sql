@@ -10,21 +10,31 @@ with moved as (
     and v.product_data -> f.key is distinct from nullif(f.value -> 'new', 'null')
     and c.change_type <> 'create'
   group by c.staging_id),
-taken as (
-  select c.staging_id, min(e.code) as code
+said as (
+  select c.staging_id, c.inventory_id, f.key as field, substr(f.key, 13) as system, e.code
   from run_commit as c
   cross join lateral jsonb_each(c.change_data) as f
   cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
-  join product_identifiers as x
-    on x.system = substr(f.key, 13)
-    and (x.identifier = e.code
-         or x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(e.code, 14, '0'))
-  where f.key like 'identifiers.%%' and x.inventory_id is distinct from c.inventory_id
-    and not exists (
-      select from sync_conflicts as k
-      where k.staging_id = c.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = f.key
-        and k.chosen_side = 'remote')
-  group by c.staging_id),
+  where f.key like 'identifiers.%%'),
+-- Each way finds its rows by an index.
+elsewhere as (
+  select s.staging_id, s.field, s.code
+  from said as s
+  join product_identifiers as x on x.system = s.system and x.identifier = s.code
+  where x.inventory_id is distinct from s.inventory_id
+  union all
+  select s.staging_id, s.field, s.code
+  from said as s
+  join product_identifiers as x on x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(s.code, 14, '0')
+  where s.system = 'gtin' and x.inventory_id is distinct from s.inventory_id),
+taken as (
+  select s.staging_id, min(s.code) as code
+  from elsewhere as s
+  where not exists (
+    select from sync_conflicts as k
+    where k.staging_id = s.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = s.field
+      and k.chosen_side = 'remote')
+  group by s.staging_id),
 problems as (
   select c.staging_id,
          case

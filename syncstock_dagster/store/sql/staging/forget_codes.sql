@@ -5,16 +5,30 @@ with changed as (
   from run_commit as c
   cross join lateral jsonb_each(c.change_data) as f
   where c.problem is null and f.key like 'identifiers.%%'),
+said as materialized (
+  select c.inventory_id, c.system, e.code
+  from changed as c
+  cross join lateral jsonb_array_elements_text(c.codes) as e (code)),
+-- In parts, each of which joins by what it looks for: a commit of many articles of one system costs what it changes.
+leaving as (
+  select x.system, x.identifier
+  from changed as c
+  join product_identifiers as x on x.inventory_id = c.inventory_id and x.system = c.system
+  where not coalesce(c.codes ? x.identifier, false)
+  union
+  select x.system, x.identifier
+  from said as s
+  join product_identifiers as x on x.system = s.system and x.identifier = s.code
+  where x.inventory_id <> s.inventory_id
+  union
+  select x.system, x.identifier
+  from said as s
+  join product_identifiers as x on x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(s.code, 14, '0')
+  where s.system = 'gtin' and x.inventory_id <> s.inventory_id),
 gone as (
   delete from product_identifiers as x
-  using changed as c
-  where x.system = c.system
-    and (x.inventory_id = c.inventory_id and not coalesce(c.codes ? x.identifier, false)
-         or x.inventory_id <> c.inventory_id and (
-           c.codes ? x.identifier
-           or x.system = 'gtin' and exists (
-             select from jsonb_array_elements_text(c.codes) as e (code)
-             where lpad(e.code, 14, '0') = lpad(x.identifier, 14, '0'))))
+  using leaving as l
+  where x.system = l.system and x.identifier = l.identifier
   returning x.inventory_id),
 losers as (
   insert into run_losers
