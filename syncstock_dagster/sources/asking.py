@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.sources import hints
 from syncstock_dagster.sources.protocol import Ask, Source, SourceError
-from syncstock_dagster.sources.pull import PullResult, Rules, Told, newest_change, pull
+from syncstock_dagster.sources.pull import PullResult, Rules, Told, newest_change, open_ask, pull
 from syncstock_dagster.sources.vendors import Context, opened
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
@@ -64,11 +64,14 @@ def start_pull(
 ) -> PullResult:
     """Pull a source now, or go on where its last pull was stopped.
 
-    ``changed_only`` asks for what changed since the last finished pull, where the source can say so and there is one.
+    ``changed_only`` asks for what changed since the last finished pull, where the source can say so and there is one. A
+    pull that was stopped goes first: it may be the nightly one of everything, which a limit takes days for.
     """
     wanted = ask or Ask()
     with opened_source(db, name, context) as source:
-        if changed_only and source.can.incremental and (since := newest_change(db.url, name)) is not None:
+        if changed_only and (stopped := open_ask(db.url, name)) is not None:
+            wanted = stopped
+        elif changed_only and source.can.incremental and (since := newest_change(db.url, name)) is not None:
             wanted = replace(wanted, since=since)
         try:
             result = pull(db.url, source, wanted, rules_of(db), who=who, dry_run=dry_run, told=told)

@@ -69,6 +69,16 @@ class Ask:
         filters = (self.category, self.brand, self.location)
         return self.scope == "full" and self.what == "full" and not self.with_stock_only and not any(filters)
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Ask:
+        """The ask that ``as_dict`` told of."""
+        values = dict(told)
+        if values["since"] is not None:
+            values["since"] = datetime.fromisoformat(values["since"])
+        if values["ids"] is not None:
+            values["ids"] = tuple(values["ids"])
+        return cls(**values)
+
     def as_dict(self) -> dict[str, Any]:
         """For the record, and for comparing with what was asked before."""
         told = asdict(self)

@@ -35,11 +35,13 @@ from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
 #: An open pull that is older is begun anew: too much has moved between its pages.
-_GOES_ON_FOR = timedelta(hours=12)
+_GOES_ON_FOR = timedelta(hours=36)
 #: Less than this share of the articles of the last whole pull is a sudden drop.
 LEAST_SHARE = 0.8
 #: More articles than this are not looked for one by one.
 _MOST_UNSEEN = 1_000
+#: Calls of one run that may be refused before the rest of the codes is not looked into any further.
+_MOST_REFUSALS = 20
 
 #: Told after each page: pages, articles and levels of this run so far.
 Told = Callable[[int, int, int], None]
@@ -174,6 +176,17 @@ def newest_change(url: str, source: str) -> datetime | None:
     return row[0] if row else None
 
 
+def open_ask(url: str, source: str) -> Ask | None:
+    """What the pull that was stopped asks for, where it can go on; None where there is none."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "select ask from source_pulls where source = %s and state = 'open' and scope <> 'ids' "
+            "and started_at > clock_timestamp() - %s",
+            (source, _GOES_ON_FOR),
+        ).fetchone()
+    return None if row is None else Ask.of(row[0])
+
+
 def letter_handler(
     opened: Callable[[str], contextlib.AbstractContextManager[Source]], url: str, rules: Rules
 ) -> Handler:
@@ -216,6 +229,8 @@ class _Tally:
     repeated: int = 0
     refused: int = 0
     gone: int = 0
+    #: Of a pull of codes: those that were asked for, and those that were told of.
+    asked: set[str] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -238,7 +253,7 @@ class _Run:
         self._tally = _Tally()
         self._began = time.perf_counter()
         self._reason = ""
-        self._left = 0
+        self._refusals = 0
         self._calls_before = source.meter.calls
         self._waited_before = source.meter.waited
 
@@ -254,9 +269,12 @@ class _Run:
     def answered(self) -> Answered:
         """Of a pull of codes: which of them were answered."""
         asked = self._ask.ids or ()
-        done, left = asked[: len(asked) - self._left], asked[len(asked) - self._left :]
         known = {code.casefold() for code in self._tally.codes}
-        return Answered(done, tuple(code for code in done if code.casefold() not in known), left)
+        return Answered(
+            tuple(code for code in asked if code in self._tally.asked),
+            tuple(code for code in asked if code in self._tally.asked and code.casefold() not in known),
+            tuple(code for code in asked if code not in self._tally.asked),
+        )
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -328,32 +346,47 @@ class _Run:
         assert row is not None
         position, is_read, number = row
         try:
-            if not is_read:
+            if self._ask.ids is not None:
+                self._read_ids(staging, pull_id, self._ask.ids)
+            elif not is_read:
                 for page in self._pages(self._ask, position):
                     number += 1
                     self._stage(staging, pull_id, number, page, is_read=page.position is None)
             if self._ask.is_whole and self._source.can.by_id:
                 self._look_again(staging, pull_id, number)
         except PausedError as error:
-            self._reason = str(error)
-            self._note_reason(staging.connection, pull_id)
+            self._note_reason(staging.connection, pull_id, error)
             return False
-        except RefusedError as error:
-            if not (self._ask.ids is not None and error.is_about_call):
-                self._reason = str(error)
-                self._note_reason(staging.connection, pull_id)
-                raise
-            asked = self._ask.ids or ()
-            failed = asked[len(asked) - self._left :] if self._tally.pages else asked
-            bury(staging, self._source.name, ROW, [({"id": code}, str(error)) for code in failed])
-            self._tally.refused += len(failed)
-            self._tally.codes |= set(failed)
-            self._left = 0
         except SourceError as error:
-            self._reason = str(error)
-            self._note_reason(staging.connection, pull_id)
+            self._note_reason(staging.connection, pull_id, error)
             raise
         return True
+
+    def _read_ids(self, staging: Operation, pull_id: int, ids: tuple[str, ...]) -> None:
+        """Certain articles. Where a call is refused its halves are tried, until it is known which code is at fault."""
+        done = 0
+        try:
+            for page in self._pages(replace(self._ask, ids=ids), None):
+                self._stage(staging, pull_id, self._tally.pages + 1, page, is_read=True)
+                self._tally.codes |= {one.code for one in page.items} | {one.code for one in page.levels}
+                self._tally.codes |= {str(told.get("id")) for told, _ in page.refused}
+                read = int(page.position) if page.position else len(ids)
+                self._tally.asked |= set(ids[done:read])
+                done = read
+        except RefusedError as error:
+            if not error.is_about_call:
+                raise
+            self._refusals += 1
+            rest = ids[done:]
+            if len(rest) > 1 and self._refusals <= _MOST_REFUSALS:
+                middle = len(rest) // 2
+                self._read_ids(staging, pull_id, rest[:middle])
+                self._read_ids(staging, pull_id, rest[middle:])
+                return
+            bury(staging, self._source.name, ROW, [({"id": code}, str(error)) for code in rest])
+            self._tally.refused += len(rest)
+            self._tally.codes |= set(rest)
+            self._tally.asked |= set(rest)
 
     def _pages(self, ask: Ask, position: str | None) -> Iterator[Page]:
         """The source's pages, measured."""
@@ -410,10 +443,6 @@ class _Run:
         tally.repeated += done.repeated
         tally.refused += done.refused
         tally.notes |= dict.fromkeys(page.notes)
-        if self._ask.ids is not None:
-            tally.codes |= {one.code for one in page.items} | {one.code for one in page.levels}
-            tally.codes |= {str(told.get("id")) for told, _ in page.refused}
-            self._left = len(self._ask.ids) - int(page.position) if page.position else 0
         if self._told is not None:
             self._told(tally.pages, tally.items, tally.levels)
 
@@ -437,10 +466,17 @@ class _Run:
                 ] = None
             return
         found: set[str] = set()
-        for page in self._pages(Ask(ids=unseen, active_only=False), None):
-            number += 1
-            found |= {one.code for one in page.items} | {one.code for one in page.levels}
-            self._stage(staging, pull_id, number, page, is_read=True)
+        try:
+            for page in self._pages(Ask(ids=unseen, active_only=False), None):
+                number += 1
+                found |= {one.code for one in page.items} | {one.code for one in page.levels}
+                self._stage(staging, pull_id, number, page, is_read=True)
+        except RefusedError as error:
+            if not error.is_about_call:
+                raise
+            told = f"{len(unseen):,} articles that no page named could not be read one by one: {error}"
+            self._tally.notes[told] = None
+            return
         gone = sorted(set(unseen) - found)
         if gone:
             staging.connection.execute(
@@ -452,7 +488,8 @@ class _Run:
             ] = None
         self._tally.gone = len(gone)
 
-    def _note_reason(self, connection: Connection[Any], pull_id: int) -> None:
+    def _note_reason(self, connection: Connection[Any], pull_id: int, error: Exception) -> None:
+        self._reason = str(error)
         connection.execute(
             "update source_pulls set reason = %s, operation_id = %s where pull_id = %s",
             (self._reason[:2_000], self._operation.operation_id, pull_id),

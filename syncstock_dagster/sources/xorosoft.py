@@ -141,7 +141,8 @@ class Xorosoft:
     def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
         """``xorosoft_products``, and a line in ``xorosoft_sync_logs``."""
         keep_products(operation, pull_id)
-        log(operation.connection, _SYNC_TYPES[ask.what], statistics, operation_id=operation.operation_id)
+        sync_type = "stock_update" if ask.ids is not None else _SYNC_TYPES[ask.what]
+        log(operation.connection, sync_type, statistics, operation_id=operation.operation_id)
 
     # -- pages -------------------------------------------------------------------------------------------------
 

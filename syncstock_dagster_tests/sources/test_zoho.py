@@ -14,6 +14,7 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
 from syncstock_dagster.operations.dead_letters import replay
+from syncstock_dagster.sources import asking
 from syncstock_dagster.sources.protocol import RefusedError, Source, UnreachableError
 from syncstock_dagster.sources.pull import letter_handler, newest_change
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
@@ -218,15 +219,39 @@ def test_rows_that_cannot_be_understood_are_letters_and_are_read_again(
     assert db.audit() == {}
 
 
-def test_codes_of_a_call_that_is_refused_become_letters(
+def test_a_code_at_fault_is_found_and_the_others_are_read(
     db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
 ) -> None:
     vendor, fake = pair
-    ids = tuple(fake.items)[:3]
-    fake.faults.next("400")
+    ids = tuple(fake.items)[:4]
+    fake.faults.next(
+        "400", None, "400", None, "400"
+    )  # all four, the first two, the last two, the third, the fourth
     result = vendor.pull(db, ids=ids)
-    assert (result.refused, result.missing) == (3, 0)
-    assert sorted(letter["id"] for letter in db.dead_letters()["payload"]) == sorted(ids)
+    assert (result.refused, result.missing, result.levels) == (1, 0, 3)
+    (letter,) = db.dead_letters()["payload"]
+    assert letter["id"] == ids[3]
+
+
+def test_what_changed_waits_until_a_stopped_pull_of_everything_has_ended(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor, fake = pair
+
+    @contextmanager
+    def this_one(*_: object) -> Iterator[Source]:
+        yield vendor.source
+
+    monkeypatch.setattr(asking, "opened_source", this_one)
+    vendor.pull(db)
+    fake.faults.next(None, "429/45")
+    assert vendor.pull(db).status == "partly"
+    vendor.clock.pass_by(hours=1)
+    result = asking.start_pull(db, "zoho", changed_only=True)
+    assert (result.status, result.resumed, result.pages) == ("complete", True, 4)
+    assert "last_modified_time" not in fake.faults.calls[-1][1]
+    asking.start_pull(db, "zoho", changed_only=True)
+    assert "last_modified_time" in fake.faults.calls[-1][1]
 
 
 def test_1500_items_take_eight_calls_one_after_the_other(db: SyncStockDB) -> None:
