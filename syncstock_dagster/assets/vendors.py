@@ -141,8 +141,20 @@ pull_sources_job = dg.define_asset_job(
 )
 
 
-def _config(scope: str) -> dict[str, Any]:
-    return {"ops": {f"{name}_stock": {"config": {"scope": scope}} for name in NAMES}}
+def _asked(scope: str, key: str, asked_by: str) -> dg.RunRequest | dg.SkipReason:
+    """A run over the systems that have an account here."""
+    from syncstock_dagster.accounts import read_accounts
+    from syncstock_dagster.sources.vendors import configured
+
+    names = configured(read_accounts())
+    if not names:
+        return dg.SkipReason("No other system has an account here: docs/sources.md says what to set.")
+    return dg.RunRequest(
+        run_key=key,
+        asset_selection=[_KEYS[name] for name in names],
+        run_config={"ops": {f"{name}_stock": {"config": {"scope": scope}} for name in names}},
+        tags={ASKED_BY: asked_by},
+    )
 
 
 def _hour_before_close() -> str:
@@ -161,10 +173,9 @@ def _hour_before_close() -> str:
     description="Every night, an hour before yesterday is closed, the other systems are asked for everything they "
     "have; a pull that a limit has stopped goes on.",
 )
-def nightly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def nightly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One night."""
-    key = context.scheduled_execution_time.isoformat()
-    return dg.RunRequest(run_key=f"pull:{key}", run_config=_config("full"), tags={ASKED_BY: "nightly_pull"})
+    return _asked("full", f"pull:{context.scheduled_execution_time.isoformat()}", "nightly_pull")
 
 
 @dg.schedule(
@@ -176,12 +187,9 @@ def nightly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     description="Every hour of the day what changed at the other systems since the last pull. A hint only: the nightly "
     "pull asks for everything.",
 )
-def pull_changes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def pull_changes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One hour."""
-    key = context.scheduled_execution_time.isoformat()
-    return dg.RunRequest(
-        run_key=f"changes:{key}", run_config=_config("changed"), tags={ASKED_BY: "pull_changes"}
-    )
+    return _asked("changed", f"changes:{context.scheduled_execution_time.isoformat()}", "pull_changes")
 
 
 @dg.sensor(

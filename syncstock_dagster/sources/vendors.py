@@ -28,6 +28,13 @@ OPENERS = {
     "rms": "syncstock_dagster.sources.rms:open_source",
 }
 
+#: What each needs of its account.
+_NEEDED = {
+    "zoho": ("zoho_client_id", "zoho_client_secret", "zoho_refresh_token", "zoho_organization_id"),
+    "xorosoft": ("xorosoft_key", "xorosoft_secret"),
+    "rms": ("rms_url",),
+}
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -95,15 +102,15 @@ def check(config_file: Path | None, accounts: Accounts) -> dict[str, str]:
     read_table("zoho", zoho.ZohoTable, found.get("zoho", {}))
     read_table("xorosoft", xorosoft.XorosoftTable, found.get("xorosoft", {}))
     read_table("rms", SqlTable, {**rms.PRESET, **found.get("rms", {})})
-    needed = {
-        "zoho": ("zoho_client_id", "zoho_client_secret", "zoho_refresh_token", "zoho_organization_id"),
-        "xorosoft": ("xorosoft_key", "xorosoft_secret"),
-        "rms": ("rms_url",),
-    }
     return {
-        name: f"set {', '.join(missing)}" if (missing := accounts.missing(*wanted)) else "configured"
-        for name, wanted in needed.items()
+        name: f"set {', '.join(missing)}" if (missing := accounts.missing(*_NEEDED[name])) else "configured"
+        for name in OPENERS
     }
+
+
+def configured(accounts: Accounts) -> list[str]:
+    """The sources that come along and have an account here."""
+    return [name for name in OPENERS if not accounts.missing(*_NEEDED[name])]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -169,19 +170,20 @@ def _hints() -> dict[str, Any]:
     return {"ops": {f"{name}_stock": {"config": {"scope": "hints"}} for name in faces.NAMES}}
 
 
-def test_schedules_ask_for_everything_at_night_and_for_changes_by_day() -> None:
-    context = dg.build_schedule_context()
+def test_schedules_ask_for_everything_at_night_and_for_changes_by_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNCSTOCK_RMS_URL", "sqlite://")
+    for name in ("ZOHO_CLIENT_ID", "XOROSOFT_KEY"):
+        monkeypatch.delenv(f"SYNCSTOCK_{name}", raising=False)
+    night = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 2, 1, tzinfo=UTC))
     for schedule, scope in ((faces.nightly_pull, "full"), (faces.pull_changes, "changed")):
-        request = schedule(dg.build_schedule_context(scheduled_execution_time=_night()))
-        assert request.run_config["ops"]["zoho_stock"]["config"]["scope"] == scope
+        request = schedule(night)
+        assert request.asset_selection == [dg.AssetKey("rms_stock")]
+        assert request.run_config == {"ops": {"rms_stock": {"config": {"scope": scope}}}}
     assert faces._hour_before_close() == "0 1 * * *"
-    assert context is not None
-
-
-def _night() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime(2026, 3, 2, 1, tzinfo=UTC)
+    monkeypatch.delenv("SYNCSTOCK_RMS_URL")
+    assert isinstance(faces.nightly_pull(night), dg.SkipReason)
 
 
 def test_commands_pull_rehearse_and_tell(account: SyncStockDB, fake: ZohoStandIn, tmp_path: Path) -> None:
