@@ -141,6 +141,10 @@ class ShopifyClient:
             told, problem = None, "no answer"
             try:
                 told, problem, pause = self._send(name, variables)
+            except RefusedError as error:
+                if failures:
+                    raise UnreachableError(f"{error} An attempt before this one had no answer.") from error
+                raise
             finally:
                 cost = ((told or {}).get("extensions") or {}).get("cost")
                 codes = _codes(told)
@@ -156,6 +160,8 @@ class ShopifyClient:
                 self._learn(name, variables, _extension(told, "MAX_COST_EXCEEDED"))
                 raise TooExpensiveError(f"{name}: {problem}")
             if told is not None and not codes & _TRANSIENT:
+                if failures:  # an attempt before this one may have been carried out
+                    raise UnreachableError(f"{name}: {problem}, after an attempt without an answer")
                 raise RefusedError(f"{name}: {problem}")
             failures += 1
             if failures >= _ATTEMPTS:

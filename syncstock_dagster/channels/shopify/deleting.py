@@ -16,6 +16,7 @@ from syncstock_dagster.channels.shopify import record, shop
 from syncstock_dagster.channels.shopify.applying import Work
 from syncstock_dagster.channels.shopify.deciding import is_zero
 from syncstock_dagster.channels.shopify.errors import RefusedError, ShopifyError, UnreachableError
+from syncstock_dagster.channels.shopify.policy import ShopifyPolicy
 from syncstock_dagster.channels.shopify.truth import Asked, Found, read_truth
 
 #: A variant with one of these anywhere stays; the sum is on hand.
@@ -36,15 +37,17 @@ Row = dict[str, Any]
 
 def delete_due(work: Work, connection: Connection[Any], places: int) -> None:
     """Delete what is approved, or needs no approval; say of each that stays why. ``places``: how many there are."""
-    states = ["approved", "sent"]
-    if work.policy.deletions == "automatic":
-        states.append("proposed")
-    for product in record.deletions_due(connection, work.sync.sync_id, states):
+    for product in record.deletions_due(connection, work.sync.sync_id, due_states(work.policy)):
         with record.products_held(
             connection, work.sync.shop, [product["product_id"]], work.policy.lock_seconds
         ) as held:
             if held:
                 _delete_of(work, connection, product, min(places + 1, _MOST_LEVELS))
+
+
+def due_states(policy: ShopifyPolicy) -> list[str]:
+    """What is carried out: what a person approved, what was begun, and all where the policy says so."""
+    return ["approved", "sent", *(["proposed"] if policy.deletions == "automatic" else [])]
 
 
 def _delete_of(work: Work, connection: Connection[Any], product: Mapping[str, Any], levels: int) -> None:

@@ -39,6 +39,7 @@ from syncstock_dagster.store.statements import statement
 #: Of the product, shared by its variants.
 _SHARED = ("name", "category", "is_active")
 _AMOUNTS = ("price", "cost")
+_CODES = ("identifiers.gtin", "identifiers.barcode")
 _NO_TITLE = "Default Title"
 
 
@@ -245,7 +246,7 @@ def _push_product(
         reason = _why_not(row, article)
         if reason is not None:
             _leave(result, [row], reason)
-        elif article is not None and _same(row["field"], article.values[row["field"]], row["new"]):
+        elif article is not None and _is_there(row, article):
             result.sent.append(row)  # it is there: an answer was lost, or somebody did the same
         else:
             fit.append(row)
@@ -269,6 +270,8 @@ def _why_not(row: Mapping[str, Any], article: Article | None) -> str | None:
     name = row["field"]
     if name == "name" and not article.is_alone:
         return "a variant among several has no title of its own"
+    if name in _CODES:
+        return _why_no_code(row, article.barcode)
     if name in _SHARED and not row["all_agree"]:
         return "the variants of its product do not agree"
     if row["new"] is None:
@@ -277,6 +280,26 @@ def _why_not(row: Mapping[str, Any], article: Article | None) -> str | None:
     if not _same(name, there, row["old"]) and not _same(name, there, row["new"]):
         return "the shop changed it too; the next pull comes first"
     return None
+
+
+def _why_no_code(row: Mapping[str, Any], there: str | None) -> str | None:
+    """The shop has one code for a variant; an article may have several."""
+    if len(_codes(row["new"])) != 1:
+        return f"it has {len(_codes(row['new']))} codes, and the shop takes one"
+    if there is not None and there not in (*_codes(row["old"]), *_codes(row["new"])):
+        return "the shop changed it too; the next pull comes first"
+    return None
+
+
+def _codes(text: str | None) -> list[str]:
+    return list(json.loads(text)) if text else []
+
+
+def _is_there(row: Mapping[str, Any], article: Article) -> bool:
+    name = row["field"]
+    if name in _CODES:
+        return [article.barcode] == _codes(row["new"])
+    return _same(name, article.values[name], row["new"])
 
 
 def _same(name: str, one: str | None, other: str | None) -> bool:
@@ -306,6 +329,9 @@ def _send(client: ShopifyClient, product_id: str, rows: Sequence[Mapping[str, An
             given["price"] = values["price"]
         if item:
             given["inventoryItem"] = item
+        for name in _CODES:
+            if name in values:
+                (given["barcode"],) = _codes(values[name])
         variants.append(given)
     if variants and not errors:
         errors += shop.update_variants(client, product_id, variants)

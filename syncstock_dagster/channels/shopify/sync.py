@@ -29,7 +29,7 @@ from syncstock_dagster.channels.shopify import record, shop
 from syncstock_dagster.channels.shopify.applying import Work, replay_open_calls, work_batch
 from syncstock_dagster.channels.shopify.client import Credentials, ShopifyClient
 from syncstock_dagster.channels.shopify.clock import Clock
-from syncstock_dagster.channels.shopify.deleting import delete_due
+from syncstock_dagster.channels.shopify.deleting import delete_due, due_states
 from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy, load_shopify_policy
 from syncstock_dagster.channels.shopify.record import Sync, find_sync
 from syncstock_dagster.channels.shopify.report import report_of
@@ -191,6 +191,8 @@ def apply(channel: Channel, which: str | None = None, *, who: str | None = None)
     if sync.is_dry_run:
         raise BadInput(f"{sync.name} was a dry run; make a plan with `syncstock shopify plan`.")
     _same_shop(channel, sync)
+    if sync.state == "finished" and sync.report is not None and not _is_due(channel, sync):
+        return dict(sync.report)
     if sync.state == "discovering":
         raise BadInput(f"{sync.name} was not planned to its end; make a new plan.")
     return _run(channel, sync, only_plan=False, who=who)
@@ -440,6 +442,12 @@ def _work_through(work: Work, url: str, sizes: Mapping[str, int], *, only_plan: 
     with ThreadPoolExecutor(workers, thread_name_prefix="shopify") as pool:
         for done in [pool.submit(one_worker) for _ in range(workers)]:
             done.result()
+
+
+def _is_due(channel: Channel, sync: Sync) -> bool:
+    """Whether there are deletions to carry out."""
+    with connect(channel.url) as connection:
+        return bool(record.deletions_due(connection, sync.sync_id, due_states(channel.policy)))
 
 
 def _has_deletions(connection: Connection[Any], sync: Sync) -> bool:

@@ -22,8 +22,6 @@ from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy
 from syncstock_dagster.demo.vendors.shopify import Variant
 from syncstock_dagster_tests.channels.shopify.world import Killed, World
 
-_numbers = itertools.count(1)
-
 QUANTITIES = st.integers(0, 6)
 TRUTHS = st.one_of(QUANTITIES, st.just(0), st.integers(-2, -1), st.just(None), st.just("1.5"))
 FAULTS = st.sampled_from(
@@ -92,8 +90,7 @@ class Trial:
     def __init__(self, url: str, example: Example) -> None:
         self.example = example
         policy = ShopifyPolicy(deletions="automatic", lock_seconds=0.1)
-        name = f"shop-{next(_numbers)}.myshopify.com"
-        self.world = world = World(url, policy, version=example.version, index_lag=5, name=name)
+        self.world = world = World(url, policy, version=example.version, index_lag=5)
         self.problems: list[str] = []
         self.sold: dict[
             str, int
@@ -220,22 +217,18 @@ def check(trial: Trial) -> None:
     assert len(seen) == len(set(seen)), "a call took effect twice"
 
 
+@pytest.mark.prove
 @given(EXAMPLES)
 def test_at_the_end_each_level_is_the_truth_or_has_its_reason(database_url: str, example: Example) -> None:
-    from syncstock_dagster import SyncStockDB
-
-    SyncStockDB(database_url)
     trial = Trial(database_url, example)
     trial.run()
     check(trial)
 
 
+@pytest.mark.prove
 @given(EXAMPLES)
 def test_no_write_is_older_than_a_sale(database_url: str, example: Example) -> None:
     """Where the truth learns of each sale at once, whatever is written is what the truth says at that very instant."""
-    from syncstock_dagster import SyncStockDB
-
-    SyncStockDB(database_url)
     example = Example(**{**vars(example), "truth_knows": True, "products": [
         [Sku(sku.level, sku.truth, True, 0, False) for sku in skus] for skus in example.products
     ]})  # fmt: skip
@@ -258,13 +251,11 @@ def test_no_write_is_older_than_a_sale(database_url: str, example: Example) -> N
     assert late == []
 
 
+@pytest.mark.prove
 @given(EXAMPLES)
 def test_a_sale_that_the_truth_does_not_know_is_never_written_over_by_the_same_run(
     database_url: str, example: Example
 ) -> None:
-    from syncstock_dagster import SyncStockDB
-
-    SyncStockDB(database_url)
     example = Example(**{**vars(example), "truth_knows": False, "faults": {}, "batch_size": 50})
     trial = Trial(database_url, example)
     trial.run()
@@ -277,9 +268,6 @@ def test_a_sale_that_the_truth_does_not_know_is_never_written_over_by_the_same_r
 @pytest.mark.parametrize("is_after", [False, True])
 def test_killed_at_every_call_it_goes_on_and_ends_the_same(database_url: str, is_after: bool) -> None:
     """Each call is the last one of a process once, before or after the shop has carried it out."""
-    from syncstock_dagster import SyncStockDB
-
-    SyncStockDB(database_url)
     rows = [
         [Sku(5, 3, True, 0, False), Sku(2, 2, True, 0, False)],
         [Sku(1, 4, True, 0, False), Sku(3, 0, True, 0, False)],

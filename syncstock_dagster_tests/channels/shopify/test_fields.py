@@ -121,6 +121,17 @@ def test_a_renaming_here_is_sent_and_one_there_is_staged(world: World, db: SyncS
     assert list(db.products()["sku"]) == ["MUG-2"]
 
 
+def test_another_barcode_is_sent_where_there_is_one(world: World, db: SyncStockDB, mug: Variant) -> None:
+    pulled(world, db)
+    changed(db, identifiers={"gtin": ["5901234123457"]})
+    assert [row["field"] for row in fields.push(world.channel()).sent] == ["identifiers.gtin"]
+    assert mug.barcode == "5901234123457"
+    assert fields.push(world.channel()).sent == []
+    changed(db, identifiers={"gtin": ["5901234123457", "4006381333931"]})
+    (left,) = fields.push(world.channel()).left
+    assert left["reason"] == "it has 2 codes, and the shop takes one"
+
+
 def test_where_both_sides_moved_it_is_a_conflict_and_nothing_is_sent(
     world: World, db: SyncStockDB, mug: Variant
 ) -> None:

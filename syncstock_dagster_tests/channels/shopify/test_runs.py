@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from syncstock_dagster import SyncStockDB
 from syncstock_dagster.channels.shopify import sync
 from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy
 from syncstock_dagster.channels.shopify.record import deletions, find_sync
@@ -15,11 +16,9 @@ from syncstock_dagster_tests.channels.shopify.world import World
 
 
 @pytest.fixture
-def world(empty_database_url: str) -> World:
-    from syncstock_dagster import SyncStockDB
-
-    SyncStockDB(empty_database_url)
-    return World(empty_database_url)
+def world(database_url: str) -> World:
+    """A shop of its own; the database is that of all tests."""
+    return World(database_url)
 
 
 def left(report: dict[str, Any]) -> dict[str | None, str]:
@@ -281,7 +280,7 @@ def test_what_another_run_holds_is_skipped_and_said(world: World) -> None:
     world.add("C2", {"B": 5}, {"B": 3})
     world.policy = ShopifyPolicy(lock_seconds=0.1)
     with psycopg.connect(world.url, autocommit=True) as other:
-        lock = f"shopify a-shop.myshopify.com {product.id}"
+        lock = f"shopify {world.name} {product.id}"
         other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
         report = world.run()
 
@@ -291,10 +290,8 @@ def test_what_another_run_holds_is_skipped_and_said(world: World) -> None:
     assert world.level("A") == 3, "a lost worker frees it"
 
 
-def test_what_went_out_is_on_record_as_a_push(world: World) -> None:
-    from syncstock_dagster import SyncStockDB
-
-    db = SyncStockDB(world.url)
+def test_what_went_out_is_on_record_as_a_push(db: SyncStockDB) -> None:
+    world = World(db.url)
     db.upsert_products([{"sku": "A", "name": "An article"}])
     world.add("C1", {"A": 5, "B": 4}, {"A": 3, "B": 1})
 
@@ -307,6 +304,58 @@ def test_what_went_out_is_on_record_as_a_push(world: World) -> None:
     assert what["quantity"] == 3 and before == {"quantity": 5}, "of the article that we know"
     assert sync.status(world.url)["result"]["report"]["statistics"]["variants_updated"] == 2
     assert db.audit() == {}
+
+
+def test_ten_workers_share_one_budget_and_nothing_is_done_twice(world: World) -> None:
+    world.shop.rate = 500
+    for number in range(120):
+        world.add(f"C{number}", {f"{number}-A": 5, f"{number}-B": 1}, {f"{number}-A": 3, f"{number}-B": 1})
+
+    report = world.run(max_concurrent=10, batch_size=7)
+
+    assert all(world.level(f"{number}-A") == 3 for number in range(120))
+    assert len(world.shop.writes) == 120
+    assert world.shop.throttled == 0
+    assert report["report"]["performance"]["cost_points"] == round(world.shop.points)
+    assert report["report"]["performance"]["max_concurrent_workers"] == 10
+
+
+def test_a_plan_that_nobody_applied_is_not_carried_out_by_the_next_run(world: World) -> None:
+    world.policy = ShopifyPolicy(updates="approve")
+    world.add("C1", {"A": 5}, {"A": 3})
+    report = world.run()
+    world.run()
+    assert world.level("A") == 5
+    sync.apply(world.channel(), report["sync_id"])
+    assert world.level("A") == 3
+
+
+def test_a_shop_that_falls_silent_is_gone_on_with_by_the_next_run(world: World) -> None:
+    world.add("C1", {"A": 5}, {"A": 3})
+    world.shop.fault = lambda number, name: "after:drop" if name == "SetQuantities" else None
+    report = world.run()
+    assert not report["success"] and "apply it again" in report["message"]
+    assert report["report"]["details"]["errors"][0]["reason"].startswith("the shop did not answer")
+
+    world.shop.fault = None
+    world.run()
+    assert world.level("A") == 3
+    assert len(world.shop.writes) == 1
+    assert find_sync(world.url, report["sync_id"]).state == "finished"
+
+
+def test_a_call_of_which_the_shop_has_forgotten_the_key_is_not_sent_again(world: World) -> None:
+    world.add("C1", {"A": 5, "B": 2}, {"A": 3, "B": 1})
+    world.shop.fault = lambda number, name: "drop" if name == "SetQuantities" else None
+    report = world.run()
+    world.shop.fault = None
+    world.wait(hours=20)
+    world.truth["C1"]["A"]["main"] = 4
+
+    sync.apply(world.channel(), report["sync_id"])
+
+    assert (world.level("A"), world.level("B")) == (4, 1)
+    assert {write.after for write in world.shop.writes} == {4, 1}
 
 
 def test_not_configured_is_said_and_is_no_error(world: World) -> None:

@@ -5,6 +5,7 @@ Put here what several tests of the channel build. Keep out the rules they prove.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,7 @@ from syncstock_dagster.channels.shopify.truth import StyleCodeTruth
 from syncstock_dagster.demo.vendors.clock import SimulatedClock
 from syncstock_dagster.demo.vendors.shopify import Product, Shop, Variant
 
-SHOP = "a-shop.myshopify.com"
+_numbers = itertools.count(1)
 
 
 class Killed(BaseException):
@@ -41,7 +42,7 @@ class World:
     truth: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)  # style codes of which reading fails
     readings: int = 0
-    name: str = SHOP
+    name: str = field(default_factory=lambda: f"shop-{next(_numbers)}.myshopify.com")
 
     def __post_init__(self) -> None:
         self.clock = SimulatedClock()

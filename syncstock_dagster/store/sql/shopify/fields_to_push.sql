@@ -15,7 +15,8 @@ select a.product_id, a.variant_id, a.inventory_id, a.state ->> 'sku' as sku, a.s
          select from articles as b
          where b.product_id = a.product_id and b.state -> f.field is distinct from a.state -> f.field) as all_agree
 from articles as a
-cross join unnest(array['sku', 'name', 'category', 'price', 'cost', 'is_active']) as f (field)
+cross join unnest(array[
+  'sku', 'name', 'category', 'price', 'cost', 'is_active', 'identifiers.gtin', 'identifiers.barcode']) as f (field)
 where a.agreed ? f.field
   and a.state -> f.field is distinct from nullif(a.remote -> f.field, 'null')
   and (a.remote -> f.field is not distinct from a.agreed -> f.field

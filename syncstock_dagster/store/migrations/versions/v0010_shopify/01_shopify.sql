@@ -38,6 +38,8 @@ create table shopify_products (
   primary key (sync_id, product_id)
 );
 
+create index shopify_products_done on shopify_products (product_id) where state = 'done';
+
 -- Grain: call that sets levels. Its input is stored before it is sent, and sent again as it is stored.
 create table shopify_calls (
   call_key uuid primary key,              -- the idempotency key
