@@ -1017,7 +1017,7 @@ class SyncStockDB:
         from syncstock_dagster.channels.shopify import sync
 
         with sync.opened(self.url) as channel:
-            return sync.execute(channel, kind, day=day, options=sync.options(**options), who=who)
+            return sync.execute(channel, kind, day=day, options=sync.options_of(**options), who=who)
 
     def plan_shopify(
         self, kind: Literal["reverse", "push"] = "reverse", *, dry_run: bool = False, who: str | None = None,
@@ -1028,7 +1028,7 @@ class SyncStockDB:
 
         with sync.opened(self.url) as channel:
             needed = sync.needed(channel)
-            return sync.plan(needed, kind, options=sync.options(**options), is_dry_run=dry_run, who=who)
+            return sync.plan(needed, kind, options=sync.options_of(**options), is_dry_run=dry_run, who=who)
 
     def apply_shopify(self, which: str | None = None, *, who: str | None = None) -> dict[str, Any]:
         """Carry out a plan, or what is left of it; exactly once."""

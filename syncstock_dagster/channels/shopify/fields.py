@@ -27,8 +27,9 @@ from syncstock_dagster.catalog.staging import StagingResult, stage
 from syncstock_dagster.channels.shopify import record, shop
 from syncstock_dagster.channels.shopify.client import ShopifyClient
 from syncstock_dagster.channels.shopify.documents import MOST_ENTRIES
+from syncstock_dagster.channels.shopify.ending import SYSTEM
 from syncstock_dagster.channels.shopify.errors import ShopifyError
-from syncstock_dagster.channels.shopify.sync import SYSTEM, Channel
+from syncstock_dagster.channels.shopify.sync import Channel
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.operations.pushes import record_pushes
 from syncstock_dagster.stock.policy import Policies

@@ -135,7 +135,7 @@ def _wait_for(connection: Connection[Any], shop: str, product_id: str, seconds: 
                 "select pg_advisory_lock(hashtextextended('shopify ' || %s || ' ' || %s, 0))",
                 (shop, product_id),
             )
-    except psycopg.errors.LockNotAvailable:
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):  # two runs wait for each other
         return False
     return True
 

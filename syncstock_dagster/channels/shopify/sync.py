@@ -14,7 +14,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ from syncstock_dagster.channels.shopify.applying import Work, replay_open_calls,
 from syncstock_dagster.channels.shopify.client import Credentials, ShopifyClient
 from syncstock_dagster.channels.shopify.clock import Clock
 from syncstock_dagster.channels.shopify.deleting import delete_due, due_states
+from syncstock_dagster.channels.shopify.ending import end_run
 from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy, load_shopify_policy
 from syncstock_dagster.channels.shopify.record import Sync, find_sync
 from syncstock_dagster.channels.shopify.report import report_of
@@ -37,13 +38,11 @@ from syncstock_dagster.channels.shopify.truth import Truth, truth_of
 from syncstock_dagster.channels.shopify.undoing import undo
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
-from syncstock_dagster.operations.pushes import record_pushes
 from syncstock_dagster.settings import Settings, get_settings
 from syncstock_dagster.store.connection import close_idle, connect
 from syncstock_dagster.store.statements import statement
 
 Kind = Literal["reverse", "push"]
-SYSTEM = "shopify"
 NOT_CONFIGURED = (
     "Shopify is not configured: set SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN (docs/shopify.md)."
 )
@@ -123,7 +122,7 @@ def needed(channel: Channel | None) -> Channel:
     return channel
 
 
-def options(**given: Any) -> Options:
+def options_of(**given: Any) -> Options:
     """The options of the settings, but for what is given."""
     return Options.of(get_settings(), **given)
 
@@ -283,7 +282,7 @@ def roll_back(
         work = _work(channel, sync)
         replay_open_calls(work, connection)
         undo(work, connection)
-        return _end(channel, connection, sync, "rollback", 0.0, who=who, reason=reason)
+        return end_run(work, channel.url, connection, "rollback", 0.0, who=who, reason=reason)
 
 
 # -- beginning and ending --------------------------------------------------------------------------------------------
@@ -351,7 +350,9 @@ def _run(channel: Channel, sync: Sync, *, only_plan: bool, who: str | None) -> d
         delete_due(
             work, connection, len(shop.locations(channel.client)) if _has_deletions(connection, sync) else 0
         )
-        return _end(channel, connection, sync, "push", clock.monotonic() - began, who=who)
+        report = end_run(work, channel.url, connection, "push", clock.monotonic() - began, who=who)
+        _log.info("%s: %s", sync.name, report["message"])
+        return report
 
 
 def _resume(channel: Channel, uuid: str, *, who: str | None) -> None:
@@ -399,12 +400,17 @@ def _places(channel: Channel) -> Mapping[str, tuple[str, ...]]:
     Raises:
         BadInput: it is not said, and not clear.
     """
+    known = shop.locations(channel.client)
+    named = ", ".join(f"{one.rpartition('/')[2]} ({name})" for one, name in known.items())
+    if missing := [one.rpartition("/")[2] for one in channel.policy.locations if one not in known]:
+        raise BadInput(
+            f"[shopify.locations] in syncstock.toml names {', '.join(missing)}, and the active locations of the shop are "
+            f"{named}."
+        )
     if channel.policy.locations:
         return channel.policy.locations
-    known = shop.locations(channel.client)
     if len(known) == 1:
         return {next(iter(known)): (channel.default_location,)}
-    named = ", ".join(f"{one.rpartition('/')[2]} ({name})" for one, name in known.items())
     raise BadInput(
         f"The shop has {len(known)} locations: {named}. Say in syncstock.toml whose stock each of them has: "
         '[shopify.locations] with, for example, "123" = ["main"].'
@@ -440,8 +446,12 @@ def _work_through(work: Work, url: str, sizes: Mapping[str, int], *, only_plan: 
     if not workers:
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="shopify") as pool:
-        for done in [pool.submit(one_worker) for _ in range(workers)]:
-            done.result()
+        try:
+            for done in [pool.submit(one_worker) for _ in range(workers)]:
+                done.result()
+        except BaseException:
+            stopped.set()  # whoever ends this run waits for a batch, and not for all of them
+            raise
 
 
 def _is_due(channel: Channel, sync: Sync) -> bool:
@@ -456,95 +466,6 @@ def _has_deletions(connection: Connection[Any], sync: Sync) -> bool:
         (sync.sync_id,),
     ).fetchone()
     return row is not None
-
-
-def _end(
-    channel: Channel,
-    connection: Connection[Any],
-    sync: Sync,
-    operation_type: Literal["push", "rollback"],
-    seconds: float,
-    *,
-    who: str | None,
-    reason: str = "",
-) -> dict[str, Any]:
-    """What went out is on record as pushes, with the report, in one transaction."""
-    report = report_of(connection, sync, channel.client, seconds=seconds, is_plan=False)
-    numbers = report["report"]["statistics"]
-
-    def work(operation: Operation) -> Statistics:
-        values = {"sync_id": sync.sync_id}
-        operation.connection.execute(
-            "select from shopify_syncs where sync_id = %(sync_id)s for update", values
-        )
-        undone = [row["operation_id"] for row in record.rows_of(operation.connection, "pushed_in", **values)]
-        rows = record.rows_of(operation.connection, "to_record", **values)
-        pushed = record_pushes(
-            operation, SYSTEM, map(_push(channel), (row for row in rows if row["inventory_id"]))
-        )
-        operation.connection.execute(
-            "update shopify_writes set operation_id = %s where write_id = any(%s)",
-            (operation.operation_id, [row["write_id"] for row in rows]),
-        )
-        operation.connection.execute(
-            "update shopify_syncs set report = %s, finished_at = %s, state = %s where sync_id = %s",
-            (
-                json.dumps(report, default=str), channel.client.clock.now(),
-                "finished" if not numbers["products_open"] else "applying", sync.sync_id,
-            ),
-        )  # fmt: skip
-        if operation_type == "rollback":
-            _record_rollback(operation, undone, reason, numbers)
-        shown = {
-            name: numbers[name]
-            for name in ("products_checked", "variants_updated", "variants_deleted", "errors", "rollbacks")
-        }
-        partly = bool(numbers["errors"] or numbers["products_open"] or numbers["rollback_failures"])
-        return {"pushed": pushed, "sync": sync.name, **shown, "partly": partly}
-
-    name = (
-        f"Shopify: {sync.name}" if operation_type == "push" else f"Shopify: take {sync.name} back: {reason}"
-    )
-    outcome = run_operation(channel.url, name[:500], operation_type, work, who=who, direction="up")
-    _log.info("%s: %s", sync.name, report["message"])
-    return report | {"operation_uuid": outcome.uuid}
-
-
-def _push(channel: Channel) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    places = channel.policy.locations
-
-    def push(row: Mapping[str, Any]) -> dict[str, Any]:
-        codes = places.get(row["location"], (channel.default_location,))
-        return {
-            "inventory_id": row["inventory_id"],
-            "location": codes[0] if len(codes) == 1 else None,
-            "what": {
-                "quantity": row["quantity"], "quantity_name": row["quantity_name"],
-                "shopify_variant": row["variant_id"], "shopify_location": row["location"],
-            },
-            "before": {"quantity": row["change_from"]},
-        }  # fmt: skip
-
-    return push
-
-
-def _record_rollback(
-    operation: Operation, undone: Iterable[int], reason: str, numbers: Mapping[str, int]
-) -> None:
-    status_after = "partly" if numbers["rollback_failures"] else "rolled_back"
-    for original in undone:
-        operation.connection.execute(
-            "insert into sync_rollbacks (original_operation_id, rollback_operation_id, rollback_type, reason, "
-            "created_by, result, status, done_at) values (%s, %s, 'full', %s, %s, %s, 'done', clock_timestamp())",
-            (
-                original, operation.operation_id, reason, operation.who,
-                json.dumps({name: numbers[name] for name in ("rollbacks", "rollback_failures")}),
-            ),
-        )  # fmt: skip
-        operation.connection.execute(
-            "update sync_operations set status = %s::operation_status where operation_id = %s",
-            (status_after, original),
-        )
 
 
 def _same_shop(channel: Channel, sync: Sync) -> None:

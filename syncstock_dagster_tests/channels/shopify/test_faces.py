@@ -21,14 +21,11 @@ from syncstock_dagster.assets.stock import item_stock
 from syncstock_dagster.channels.shopify.clock import SystemClock
 from syncstock_dagster.checks.shopify import build_checks
 from syncstock_dagster.cli import app
-from syncstock_dagster.definitions import defs
 from syncstock_dagster.demo.vendors.shopify import Shop
 from syncstock_dagster.partitions import newest_day
 from syncstock_dagster.resources import SyncStock
 from syncstock_dagster.schedules import reverse_stock_sync_schedule
 from syncstock_dagster.settings import Settings, get_settings
-
-assert defs  # imported first: it filters the warnings of a beta
 
 
 @pytest.fixture

@@ -144,6 +144,13 @@ def test_without_a_map_several_locations_are_refused(world: World) -> None:
         world.run()
 
 
+def test_a_location_that_the_shop_does_not_have_is_refused(world: World) -> None:
+    """Else everything would look as if it were stocked nowhere, and in order."""
+    world.policy = ShopifyPolicy(locations={"99": ("main",)})
+    with pytest.raises(BadInput, match=r"names 99, and the active locations of the shop are 1 \(Main\)"):
+        world.run()
+
+
 def test_on_hand_is_kept_with_open_orders_in_it_and_available_without(world: World) -> None:
     world.add("C1", {"A": {"available": 5, "committed": 2}}, {"A": 9})
     world.run()
