@@ -98,7 +98,7 @@ def _details(connection: Connection[Any], sync: Sync) -> dict[str, Any]:
         "deleted": [{"sku": one["sku"], "reason": one["reason"]} for one in deleted],
         "deletions_waiting": [{"sku": one["sku"], "reason": one["reason"]} for one in waiting],
         "errors": rows("left_out", states=["failed", "planned"], line_states=["failed"]),
-        "left": rows("left_out", states=["skipped"], line_states=["skipped"]),
+        "left": rows("left_out", states=["skipped", "done"], line_states=["skipped"]),
         "rollbacks": _undone(connection, sync, "done"),
         "rollback_failures": _undone(connection, sync, "skipped") + _undone(connection, sync, "failed"),
         "deletion_validation_failures": [{"sku": one["sku"], "reason": one["reason"]} for one in kept],

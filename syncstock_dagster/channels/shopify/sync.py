@@ -404,8 +404,8 @@ def _places(channel: Channel) -> Mapping[str, tuple[str, ...]]:
     named = ", ".join(f"{one.rpartition('/')[2]} ({name})" for one, name in known.items())
     if missing := [one.rpartition("/")[2] for one in channel.policy.locations if one not in known]:
         raise BadInput(
-            f"[shopify.locations] in syncstock.toml names {', '.join(missing)}, and the active locations of the shop are "
-            f"{named}."
+            f"[shopify.locations] in syncstock.toml names {', '.join(missing)}, and the active locations of the shop "
+            f"are {named}."
         )
     if channel.policy.locations:
         return channel.policy.locations

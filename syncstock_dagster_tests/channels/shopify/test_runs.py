@@ -327,6 +327,16 @@ def test_ten_workers_share_one_budget_and_nothing_is_done_twice(world: World) ->
     assert report["report"]["performance"]["max_concurrent_workers"] == 10
 
 
+def test_a_product_that_cannot_be_tagged_is_done_all_the_same_and_it_is_said(world: World) -> None:
+    product = world.add("C1", {"A": 5}, {"A": 3})
+    world.shop.fault = lambda number, name: "drop" if name == "AddTags" else None
+    report = world.run()
+    assert world.level("A") == 3 and report["success"] and product.tags == []
+    assert report["report"]["details"]["left"][0]["reason"].startswith("done, but not tagged: add_tags")
+    world.shop.fault = None
+    assert world.run()["report"]["statistics"]["products_found"] == 0, "our record is what counts"
+
+
 def test_a_plan_that_nobody_applied_is_not_carried_out_by_the_next_run(world: World) -> None:
     world.policy = ShopifyPolicy(updates="approve")
     world.add("C1", {"A": 5}, {"A": 3})

@@ -79,6 +79,7 @@ create table shopify_writes (
 
 create index shopify_writes_product on shopify_writes (sync_id, product_id);
 create index shopify_writes_call on shopify_writes (call_key, position);
+create index shopify_writes_undoes on shopify_writes (undoes) where undoes is not null;
 create unique index shopify_writes_undone_once on shopify_writes (undoes) where state in ('planned', 'sent', 'done');
 
 -- Grain: run and variant that has no stock. Whether it went, or why it stays; and all that is needed to make it again.
