@@ -47,3 +47,35 @@ def unit_factors(url: str, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, 
     with connect(url) as connection:
         rows = connection.execute(statement("lookup/units"), values).fetchall()
     return {(inventory_id, unit): factor for inventory_id, unit, factor in rows}
+
+
+def pack_factors(url: str, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+    """``(code, unit as somebody wrote it)`` to how many of the article's base unit one is; exact, always.
+
+    The unit's own name goes first, then the same but for case and blanks, then a plural or singular of it. A pair that
+    is not in the answer means no article, or no unit of it, or units of several sizes.
+    """
+    pairs = sorted(set(asked))
+    articles = find_articles(url, (code for code, _ in pairs))
+    rows = [
+        (place, articles[code], spelling, rank)
+        for place, (code, unit) in enumerate(pairs)
+        if code in articles
+        for rank, spellings in enumerate(_spellings(unit))
+        for spelling in spellings
+    ]
+    if not rows:
+        return {}
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    values = dict(zip(("places", "ids", "spellings", "ranks"), columns, strict=True))
+    with connect(url) as connection:
+        found = connection.execute(statement("lookup/units_as_written"), values).fetchall()
+    return {pairs[place]: factor for place, factor in found}
+
+
+def _spellings(unit: str) -> tuple[set[str], set[str], set[str]]:
+    """How the catalogue may write a unit, the nearest first."""
+    plain = " ".join(unit.lower().rstrip(".").split())
+    endings = ("es", "en", "s", "n", "e")
+    others = {plain.removesuffix(ending) for ending in endings} | {plain + ending for ending in endings}
+    return {unit}, {plain}, {other for other in others if len(other) > 1} - {plain}

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
+from syncstock_dagster.catalog.lookup import pack_factors
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -58,10 +60,8 @@ class Known:
 NOTHING_KNOWN = Known()
 
 
-def known_to(
-    url: str, default_location: str, packs: Callable[[Iterable[tuple[str, str]]], Packs] = _no_packs
-) -> Known:
-    """The catalogue in the database; ``packs`` answers for units of packs."""
+def known_to(url: str, default_location: str) -> Known:
+    """The catalogue in the database."""
 
     def ask(name: str) -> Callable[[Sequence[str]], Mapping[str, Sequence[str]]]:
         def answer(asked: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -86,7 +86,7 @@ def known_to(
         locations,
         ask("workbooks/find_codes"),
         ask("workbooks/find_names"),
-        packs,
+        partial(pack_factors, url),
         stocked,
         default_location,
     )

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from syncstock_dagster.stock.evidence import DECIMAL_TEXT
 from syncstock_dagster.workbooks import local_forms, values
 from syncstock_dagster.workbooks.catalogue import Known
 from syncstock_dagster.workbooks.headers import Words, normalised
@@ -151,10 +152,15 @@ class SheetRows(RowReader):
             if not unit or shown[index] is None or not self.active[index]:
                 continue
             if (code, unit) in packs:
-                shown[index] = values.decimal_text(
-                    values.EXACT.multiply(Decimal(shown[index]), packs[code, unit])
-                )
-                converted += 1
+                factor = packs[code, unit]
+                shown[index] = values.decimal_text(values.EXACT.multiply(Decimal(shown[index]), factor))
+                converted += factor != 1
+                if not DECIMAL_TEXT.fullmatch(shown[index]):
+                    shown[index] = None
+                    refusals[index] = Refusal(
+                        f"a quantity that {code}'s own unit holds exactly, with at most 12 decimals",
+                        "Count it in the article's own unit.",
+                    )
             elif kinds[unit] == "pack":
                 refusals[index] = Refusal(
                     f"a unit that the catalogue knows for {code}, or pieces",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.catalog.identifiers import check_digit, what_is_wrong
-from syncstock_dagster.catalog.lookup import codes_of, find_articles, unit_factors
+from syncstock_dagster.catalog.lookup import codes_of, find_articles, pack_factors, unit_factors
 from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
 from syncstock_dagster.stock.policy import ConfigError
 from syncstock_dagster_tests.conftest import REPOSITORY
@@ -120,3 +120,29 @@ def test_a_configuration_that_cannot_be_used_is_told(text: str, told: str, tmp_p
     with pytest.raises(ConfigError, match=told):
         load_catalogue_policy(path)
         load_operations_policy(path)
+
+
+def test_a_unit_is_found_as_people_write_it(db: SyncStockDB) -> None:
+    """Exactly, else without case, else in the plural or singular; where that means two sizes it means nothing."""
+    db.change_products(
+        [
+            {"sku": "A", "units": {"box": 24, "Kiste": "12.5"}},
+            {"sku": "B", "unit": "kg", "units": {"Box": 2, "BOX": 3}},
+            {"sku": "C", "units": {"cases": 6}},
+        ]
+    )
+    asked = [
+        ("A", "Boxes"), ("A", " box "), ("A", "kisten"), ("A", "pallet"), ("A", "dozen"), ("A", "kg"), ("B", "Box"),
+        ("B", "box"), ("B", "g"), ("B", "KG"), ("C", "case"), ("Z", "box"),
+    ]  # fmt: skip
+    assert pack_factors(db.url, asked) == {
+        ("A", "Boxes"): 24,
+        ("A", " box "): 24,
+        ("A", "kisten"): Decimal("12.5"),
+        ("A", "dozen"): 12,
+        ("B", "Box"): 2,
+        ("B", "g"): Decimal("0.001"),
+        ("B", "KG"): 1,
+        ("C", "case"): 6,
+    }
+    assert pack_factors(db.url, []) == {}

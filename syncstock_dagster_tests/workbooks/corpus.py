@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from syncstock_dagster.sources import FileSettings
@@ -459,6 +460,21 @@ CASES = [
         _csv("sku,count,unit\nA,2,box\nB,3,pcs\n"),
         {"A": "48", "B": "3"},
         known=_knowing("A", "B", packs={("A", "box"): 24}),
+    ),
+    Case(
+        "packs behind numbers, and measures of another size",
+        _csv("sku,count\nA,12 boxes\nB,1500 g\nC,2 kg\n"),
+        {"A": "288", "B": "1.5", "C": "2"},
+        known=_knowing(
+            "A", "B", "C", packs={("A", "boxes"): 24, ("B", "g"): Decimal("0.001"), ("C", "kg"): 1}
+        ),
+    ),
+    Case(
+        "a pack that is more exact than a quantity can be",
+        _csv("sku,count,unit\nA,0.5,oz\nB,1,oz\n"),
+        {"B": "0.028349523125"},
+        ("own unit holds exactly",),
+        known=_knowing("A", "B", packs={(code, "oz"): Decimal("0.028349523125") for code in "AB"}),
     ),
     Case(
         "packs that nobody knows",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import openpyxl
 import pytest
 from typer.testing import CliRunner
 
+from syncstock_dagster import SyncStockDB
 from syncstock_dagster.cli import app
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster_tests.workbooks.builders import workbook
@@ -104,3 +106,15 @@ def test_a_blank_sheet_is_written_and_none_is_written_over(run, sheet, tmp_path)
     assert [page["A7"].value, page["D7"].value, page["A8"].value] == ["A", 5, "B"]
     assert run("sheet", "--location", "main")[0] == 2
     assert run("sheet", "--location", "nowhere", "--out", "x.xlsx")[0] == 2
+
+
+def test_packs_of_the_catalogue_become_pieces(run, empty_database_url, tmp_path):
+    db = SyncStockDB(empty_database_url)
+    db.change_products([{"sku": "A", "units": {"box": 24}}, {"sku": "B", "unit": "kg"}, {"sku": "C"}])
+    path = tmp_path / "2026-03-01.csv"
+    path.write_text("sku,count,unit\nA,12,Boxes\nB,1500,g\nC,2,box\n")
+    code, _, told = run("load", str(path))
+    assert code == 3
+    assert "how many pieces one 'box' holds" in told
+    stock = db.on_hand().merge(db.products()[["inventory_id", "sku"]])
+    assert {row.sku: row.on_hand for row in stock.itertuples()} == {"A": 288, "B": Decimal("1.5")}
