@@ -5,7 +5,8 @@ What belongs here: the form of a failure. What does not: finding out what is wro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -25,14 +26,16 @@ def errors_table(errors: Sequence[RowError]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records=records, schema=schema)
 
 
-def refused_files(errors: Sequence[RowError], files: int, others: int) -> dg.Failure:
-    """Files could not be taken in; all others were."""
+def refused_files(
+    errors: Sequence[RowError], files: int, others: int, understood: Mapping[str, Any] | None = None
+) -> dg.Failure:
+    """Files could not be taken in; all others were. ``understood``: what was read of them all."""
     told = "\n".join(f"- {error}" for error in errors[:_MOST_SHOWN])
     more = f"\n- and {len(errors) - _MOST_SHOWN} more" if len(errors) > _MOST_SHOWN else ""
     return dg.Failure(
         description=f"{files} file(s) could not be taken in. Correct them and drop them again; the {others} other(s) "
         f"are stored and will be posted by the next run.\n{told}{more}",
-        metadata={"errors": errors_table(errors), "errors_in_all": len(errors)},
+        metadata={"errors": errors_table(errors), "errors_in_all": len(errors), **(understood or {})},
         allow_retries=False,
     )
 

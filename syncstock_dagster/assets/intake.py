@@ -52,6 +52,9 @@ def _from_people(policies: Policies, source: str) -> bool:
     return not is_authoritative(policies, source)
 
 
+#: Rows of what was read and left out in a run.
+_MOST_SHOWN = 50
+
 #: By asset: the kind of its files, and which of their sources.
 INTAKE: dict[str, tuple[Kind, Takes]] = {
     "purchases": ("purchases", _every_source),
@@ -112,16 +115,65 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
         _observe(context, taken.listing, from_till, [receipt.file for receipt in taken.receipts])
         if taken.refused:
             errors = [error for receipt in taken.refused for error in receipt.errors]
-            raise refused_files(errors, len(taken.refused), len(good))
+            raise refused_files(errors, len(taken.refused), len(good), _understood(taken))
         failures = [(report.source, report.failure.error) for report in reports if report.failure is not None]
         if failures:
             raise failed_work("Readers failed; what they brought before is kept:", failures)
         days = days_of_run(context)
         found = business_days.intake(db.url, kind, (days[0], days[-1]))
         tell_each_day(context, days, {day: _facts(found.get(day, ()), db.policies, takes) for day in days})
-        return dg.MaterializeResult()
+        return dg.MaterializeResult(metadata=_understood(taken))
 
     return files
+
+
+def _understood(taken: Any) -> dict[str, Any]:
+    """What was read of count sheets, what was left out and why, as tables; nothing where none was read."""
+    from syncstock_dagster.workbooks.preview import shown_rows
+
+    if not taken.previews:
+        return {}
+    read = [
+        {
+            "file": preview.file,
+            "sheet": table.sheet or "",
+            "header": f"row {shown_rows(table.header_rows)}" if table.header_rows else "none",
+            "columns": ", ".join(f"{one.field}: {one.letter} {one.header}" for one in table.columns),
+            "location": table.location or "",
+            "counted_at": table.counted_at or "",
+            "lines": table.lines,
+            "counts": table.counted,
+            "errors": table.bad,
+            "confidence": round(preview.confidence, 2),
+            "doubts": "; ".join(preview.doubts),
+        }
+        for preview in taken.previews
+        for table in preview.tables
+    ]
+    left_out = [
+        {
+            "file": preview.file,
+            "sheet": left.sheet or "",
+            "rows": shown_rows(left.rows) if left.rows else "all",
+            "why": left.why,
+        }
+        for preview in taken.previews
+        for left in preview.left_out
+    ]
+    told: dict[str, Any] = {"this_run_read": _table(read), "this_run_left_out": _table(left_out)}
+    if taken.notes:
+        notes = [*taken.notes[:_MOST_SHOWN], *(["..."] if len(taken.notes) > _MOST_SHOWN else [])]
+        told["this_run_notes"] = dg.MetadataValue.json(notes)
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
+    """The first rows as a table; nothing where there is none."""
+    if not rows:
+        return None
+    kinds = {"lines": "int", "counts": "int", "errors": "int", "confidence": "float"}
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, kinds.get(name, "string")) for name in rows[0]])
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows[:_MOST_SHOWN]], schema=schema)
 
 
 def _take_in(

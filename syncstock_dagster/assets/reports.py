@@ -51,7 +51,7 @@ def inventory_accuracy(context: dg.AssetExecutionContext, syncstock: SyncStock) 
     picture = markdown_image(
         _accuracy_picture(days, facts), f"Accuracy and shrinkage, {days[0]} to {days[-1]}"
     )
-    return dg.MaterializeResult(metadata={"picture_of_this_run": dg.MetadataValue.md(picture)})
+    return dg.MaterializeResult(metadata={"this_run_picture": dg.MetadataValue.md(picture)})
 
 
 @dg.asset(

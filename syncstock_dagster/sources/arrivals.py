@@ -29,6 +29,7 @@ from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
+    from syncstock_dagster.workbooks.preview import Preview
 
 #: How often one fact (a file's content, a delivery) is tried before only a person is asked.
 MOST_ATTEMPTS = 3
@@ -75,6 +76,8 @@ class Taken:
     #: Those of the receipts that say for the first time that a file cannot be taken in.
     refused: list[Receipt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: What was understood of each count sheet that was read, taken in or not.
+    previews: list[Preview] = field(default_factory=list)
 
     @property
     def received(self) -> list[Receipt]:
@@ -138,7 +141,11 @@ def take_in(
         def told(receipt: Receipt, notes: tuple[str, ...]) -> None:
             taken.notes.extend(f"{receipt.file}: {note}" for note in notes)
 
-        (receipt,) = receive(db, [file], skip_known=True, who=who, told=told)
+        def understood(parsed: ParsedFile) -> None:
+            if parsed.preview is not None:
+                taken.previews.append(parsed.preview)
+
+        (receipt,) = receive(db, [file], skip_known=True, who=who, told=told, understood=understood)
         remember(db, file, receipt)
         taken.receipts.append(receipt)
         # A rejection that is on record was told by whoever read the file first.

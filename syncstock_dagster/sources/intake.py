@@ -141,8 +141,12 @@ def receive(
     recorded_at: datetime | None = None,
     who: str | None = None,
     told: FileTold | None = None,
+    understood: Callable[[ParsedFile], None] | None = None,
 ) -> list[Receipt]:
-    """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored."""
+    """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored.
+
+    ``understood`` is given every file that was read.
+    """
     known = received_before(db, files) if skip_known else {}
     receipts = []
     for file in files:
@@ -153,6 +157,8 @@ def receive(
             if receipt is None:
                 parsed = _parse(db, file, content, settings)
                 notes = parsed.notes
+                if understood is not None:
+                    understood(parsed)
                 receipt = db.receive(parsed, again=again, recorded_at=recorded_at, who=who)
                 notes += receipt.notes
         except STOPS_EVERYTHING:

@@ -50,7 +50,7 @@ def test_a_range_says_of_each_day_what_the_day_alone_says(shop: Shop) -> None:
         assert alone.success, why_red(alone)
         for asset in REPORTS:
             of_range = shop.metadata(whole, asset)[day]
-            of_range.pop("picture_of_this_run", None)
+            of_range.pop("this_run_picture", None)
             assert shop.metadata(alone, asset)[day] == of_range, (asset, day)
     assert shop.db.audit() == {}
 
