@@ -119,7 +119,8 @@ def settle_recounts(
 ) -> Statistics:
     """Apply what the gate holds of counts that agree by now, in the transaction that brought the last of them.
 
-    Rolled back with it, they are held again. Without an open recount it costs one look into an empty index.
+    Called straight after a posting, which holds the locks of the articles that are looked at. Rolled back with it, they
+    are held again. Without an open recount it costs one look into an empty index.
 
     Args:
         operation: what has just posted.
@@ -135,16 +136,15 @@ def settle_recounts(
     open_lines = "select from recount_lines where settled_by is null and cancelled_by is null limit 1"
     if connection.execute(open_lines.encode()).fetchone() is None:
         return posted
-    # Two who bring the last count of one recount at once: the second one finds it settled.
-    connection.execute("select pg_advisory_xact_lock(hashtext('syncstock recounts'))")
-    agreed = connection.execute(statement("counting/agreed")).fetchall()
-    if not agreed:
+    found = connection.execute(statement("counting/agreed")).fetchall()
+    if not found:
         return posted
     values = {
-        "recount_ids": [row[0] for row in agreed], "inventory_ids": [row[1] for row in agreed],
+        "recount_ids": [row[0] for row in found], "inventory_ids": [row[1] for row in found],
         "operation_id": operation.operation_id,
     }  # fmt: skip
-    connection.execute(statement("counting/settle_recounts"), values)
+    settled = set(connection.execute(statement("counting/settle_recounts"), values).fetchall())
+    agreed = [row for row in found if row[:2] in settled]
     statistics = posted | {"recounts_agreed": len(agreed)}
     # First the others: beside the counts that agree, the gate might find them near enough.
     for decision, held, reason in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -275,3 +276,46 @@ def test_purchases_in_between_raise_the_target(shop: SyncStockDB) -> None:
     shop.run_sync(purchases=[PurchaseRecord(article(shop), 20, at=MONDAY + DAY + HOUR, ref="P")])
     count(shop, DAY + 2 * HOUR, 400, "Ben")
     assert (state(shop), stock(shop)) == (("agreed", 2), 400)
+
+
+def test_two_rooms_by_two_people_are_one_word(db: SyncStockDB) -> None:
+    """Ann counts the cellar and Ben the shop: 120 in all, and so says Cleo alone."""
+    db.upsert_products([{"sku": "A"}])
+    db.run_sync(pos_counts=[POSRecord(article(db), 500, MONDAY)])
+    rooms = (("cellar", 100, "Ann"), ("shop", 20, "Ben"))
+    db.run_sync(
+        pos_counts=[
+            POSRecord(
+                article(db), quantity, MONDAY + DAY, source="excel", session="S", room=room, counter=counter
+            )
+            for room, quantity, counter in rooms
+        ]
+    )
+    first = min(held(db))
+    db.request_recount(count_ids=[first], reason="380 short")
+    assert state(db) == ("waiting", 1)
+    count(db, DAY + HOUR, 120, "Cleo")
+    assert (state(db), held(db), stock(db)) == (("agreed", 2), [], 120)
+    assert db.audit() == {}
+
+
+def test_the_last_words_of_two_recounts_at_once_settle_both(shop: SyncStockDB) -> None:
+    """Two deliveries, each with the second count of both articles: neither waits for the other in a circle."""
+    count(shop, DAY, 10, "Ann", "B")
+    count(shop, DAY, 380, "Ann")
+    ids = [article(shop), article(shop, "B")]
+    shop.request_recount(inventory_ids=ids, location="main", since=MONDAY + DAY, reason="both")
+
+    def bring(name: str) -> None:
+        shop.run_sync(
+            pos_counts=[
+                POSRecord(ids[0], 380, MONDAY + DAY + HOUR, source="excel", counter=name, session=name),
+                POSRecord(ids[1], 10, MONDAY + DAY + HOUR, source="excel", counter=name, session=name),
+            ]
+        )
+
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(bring, ("Ben", "Cleo")))
+    assert {row["state"] for row in rows(shop.recounts(every=True))} == {"agreed"}
+    assert stock(shop) == 380
+    assert shop.audit() == {}

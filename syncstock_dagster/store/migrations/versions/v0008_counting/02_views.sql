@@ -88,13 +88,14 @@ left join lateral (
   order by k.counted_at, k.count_id
   limit 1) as c on true;
 
--- The counts of a recount, one for each person, who counts only once. moved: by recorded movements since the first of
--- them; target: the first one's number moved by them; difference: this number less the target. Late movements change
--- all three. Grain: recount, article, round.
+-- The counts of a recount, one for each person, who counts only once; those who counted rooms of one session are one.
+-- moved: by recorded movements since the first of them; target: the first one's number moved by them; difference: this
+-- number less the target. Late movements change all three. Grain: recount, article, round.
 create view recount_rounds as
 with said as (
-  select n.recount_id, n.inventory_id, r.location_id, coalesce(lower(btrim(k.counter)), '') as person,
-         k.counter, k.counted_at, sum(k.quantity) as quantity,
+  select n.recount_id, n.inventory_id, r.location_id, k.counted_at,
+         coalesce(string_agg(distinct lower(btrim(k.counter)), ' + '), '') as person,
+         string_agg(distinct k.counter, ', ') as counter, sum(k.quantity) as quantity,
          array_agg(k.count_id order by k.count_id) as count_ids,
          coalesce(bool_or(k.count_id = n.first_count_id), false) as is_first
   from recount_lines as n
@@ -103,10 +104,8 @@ with said as (
   join stock_counts as k on k.inventory_id = n.inventory_id and k.location_id = r.location_id
   where k.withdrawn_by is null and k.decision in ('applied', 'held') and k.standing <> 'superseded'
     and k.counted_at >= coalesce(f.counted_at, r.counts_from)
-    and (k.counter is not null
-         or (k.counted_at = f.counted_at and k.source_id = f.source_id
-             and k.session is not distinct from f.session and f.counter is null))
-  group by n.recount_id, n.inventory_id, r.location_id, k.counter, k.counted_at, k.source_id, k.session),
+  group by n.recount_id, n.inventory_id, r.location_id, k.counted_at, k.source_id, k.session
+  having count(k.counter) > 0 or bool_or(k.count_id = n.first_count_id)),
 people as (
   select distinct on (recount_id, inventory_id, person) *
   from said
