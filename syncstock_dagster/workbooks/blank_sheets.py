@@ -106,7 +106,7 @@ def write_sheet(
     elif abc is not None or skus is not None:
         raise BadInput("Plans and recounts say themselves which articles are counted.")
     else:
-        asked = _asked(url, plan_id, recount_id, is_blind, counter, sheet_id)
+        asked = _of_plan_or_recount(url, plan_id, recount_id, is_blind, counter, sheet_id)
     articles = _articles(url, asked, abc, skus, policy or CountingPolicy())
 
     def work(operation: Operation) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def write_sheet(
     return BlankSheet(sheet_id, asked.location, len(articles), content)
 
 
-def _asked(
+def _of_plan_or_recount(
     url: str,
     plan_id: int | None,
     recount_id: int | None,

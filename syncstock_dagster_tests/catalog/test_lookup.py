@@ -128,12 +128,13 @@ def test_a_unit_is_found_as_people_write_it(db: SyncStockDB) -> None:
         [
             {"sku": "A", "units": {"box": 24, "Kiste": "12.5"}},
             {"sku": "B", "unit": "kg", "units": {"Box": 2, "BOX": 3}},
-            {"sku": "C", "units": {"cases": 6}},
+            {"sku": "C", "units": {"cases": 6, "pair": 2}},
+            {"sku": "SHOE"},
         ]
     )
     asked = [
         ("A", "Boxes"), ("A", " box "), ("A", "kisten"), ("A", "pallet"), ("A", "dozen"), ("A", "kg"), ("B", "Box"),
-        ("B", "box"), ("B", "g"), ("B", "KG"), ("C", "case"), ("Z", "box"),
+        ("B", "box"), ("B", "g"), ("B", "KG"), ("C", "case"), ("C", "pairs"), ("SHOE", "pairs"), ("Z", "box"),
     ]  # fmt: skip
     assert pack_factors(db.url, asked) == {
         ("A", "Boxes"): 24,
@@ -144,5 +145,6 @@ def test_a_unit_is_found_as_people_write_it(db: SyncStockDB) -> None:
         ("B", "g"): Decimal("0.001"),
         ("B", "KG"): 1,
         ("C", "case"): 6,
+        ("C", "pairs"): 2,
     }
     assert pack_factors(db.url, []) == {}
