@@ -133,7 +133,7 @@ def load(
     if confirm:
         parsed = preview_file(db, files[0], settings)
         understood = parsed.preview
-        if understood is not None and understood.tables and not parsed.rejected:
+        if understood is not None and understood.columns() and not parsed.rejected:
             mapping = Mapping(understood.columns(), decimal_mark, "this sheet")
             saved = save_mapping(db.url, files[0].source, files[0].name, mapping, dry_run=dry_run)
             output.say(f"Remembered for files like {saved.statistics['pattern']!r}.")

@@ -22,6 +22,7 @@ from syncstock_dagster.sources.product_files import read_products
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, PRODUCT_SCHEMA, Evidence, RowError
 from syncstock_dagster.stock.policy import Kind, SourcePolicy, resolve_callable
 from syncstock_dagster.workbooks.catalogue import NOTHING_KNOWN, Known
+from syncstock_dagster.workbooks.columns_by_location import by_location
 from syncstock_dagster.workbooks.count_sheets import Rules, read_counts
 from syncstock_dagster.workbooks.headers import Family, normalised, words
 from syncstock_dagster.workbooks.not_listed import not_listed
@@ -133,7 +134,7 @@ def parse_file(
     settings = settings or FileSettings()
     name = visible(name)
     problems = Problems(name)
-    opened = _open(content, kind, settings, policy, problems)
+    opened = _open(content, kind, settings, policy, known, problems)
     if settings.mapping is not None and not _fits(settings.mapping.columns, opened):
         problems.notes.append("The confirmed mapping does not fit this file; its header was recognised anew.")
         settings = replace(settings, mapping=None)
@@ -150,7 +151,12 @@ def parse_file(
 
 
 def _open(
-    content: bytes, kind: Kind, settings: FileSettings, policy: SourcePolicy, problems: Problems
+    content: bytes,
+    kind: Kind,
+    settings: FileSettings,
+    policy: SourcePolicy,
+    known: Known,
+    problems: Problems,
 ) -> Opened:
     family = _FAMILY[kind]
     words_file = get_settings().words_file
@@ -166,9 +172,10 @@ def _open(
         digest = hashlib.sha256(content).digest()
         return Opened((), Book((), "none: the file cannot be read", digest))
     is_count = family == "counts"
-    opened = find_tables(
-        book, Finding(vocabulary, is_count, mapping or None, is_count and policy.hidden == "read")
-    )
+    finding = Finding(vocabulary, is_count, mapping or None, is_count and policy.hidden == "read")
+    opened = find_tables(book, finding)
+    if is_count and not opened.sheets and not mapping and known.is_there:
+        opened = by_location(opened, finding, known)
     problems.notes.extend(opened.notes)
     if not opened.sheets:
         report_no_table(opened, vocabulary, problems)

@@ -66,8 +66,17 @@ class Preview:
             self.doubts[why] = leaves
 
     def columns(self) -> dict[str, str]:
-        """Field -> header of the first table: what a confirmed mapping remembers."""
-        if not self.tables:
+        """Field -> header of the first table: what a confirmed mapping remembers.
+
+        Nothing where the tables are columns of one sheet, each a location's: a mapping names one quantity.
+        """
+        quantities = {
+            (table.sheet, column.letter)
+            for table in self.tables
+            for column in table.columns
+            if column.field == "quantity"
+        }
+        if not self.tables or len(quantities) > len({table.sheet for table in self.tables}):
             return {}
         return {
             column.field: column.header if self.tables[0].header_rows else f"@{column.letter}"

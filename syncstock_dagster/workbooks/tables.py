@@ -36,7 +36,7 @@ from syncstock_dagster.workbooks.sheets import (
 )
 
 #: The header of a program's file stands within this many rows; that of a person's sheet is looked for in more.
-HEADER_WITHIN_ROWS, _SEARCHED_ROWS = 30, 120
+HEADER_WITHIN_ROWS, SEARCHED_ROWS = 30, 120
 #: Below it a header is only taken where no better one is found.
 _SURE_ENOUGH = 0.8
 _NUMBER = re.compile(r"^[+-]?[\d.,'\u00a0\u202f ]*\d[\d.,'\u00a0\u202f ]*%?$")
@@ -96,7 +96,7 @@ def find_tables(book: Book, finding: Finding) -> Opened:
             continue
         headers, near = _headers(grid, finding)
         if headers:
-            sheets += _sheets(grid, headers)
+            sheets += sheets_of(grid, headers)
             continue
         if grid.name is not None:
             why = _why_not(near)
@@ -139,11 +139,11 @@ def _headers(grid: Grid, finding: Finding) -> tuple[list[Header], Header | None]
         mapped = _mapped(grid, finding.mapping)
         if mapped is not None:
             return [mapped, *_repeated(grid, mapped)], None
-    limit = _SEARCHED_ROWS if finding.searching else HEADER_WITHIN_ROWS
+    limit = SEARCHED_ROWS if finding.searching else HEADER_WITHIN_ROWS
     best: Header | None = None
     unsure: Header | None = None
     for index in range(min(len(grid), limit)):
-        header = _header_at(grid, index, finding)
+        header = header_at(grid, index, finding)
         if header.complete or (not finding.searching and not header.missing):
             if header.complete and (header.sureness >= _SURE_ENOUGH or not finding.searching):
                 more = _further(grid, header, finding) if finding.searching else []
@@ -158,7 +158,7 @@ def _headers(grid: Grid, finding: Finding) -> tuple[list[Header], Header | None]
         return [unsure, *_repeated(grid, unsure)], None
     deep = next(iter(_deep_rows(grid, finding.words, limit)), None) if finding.searching else None
     if deep is not None:
-        header = _header_at(grid, deep, finding)
+        header = header_at(grid, deep, finding)
         if header.complete:
             return [header, *_further(grid, header, finding)], None
     return [], best
@@ -172,11 +172,11 @@ def _further(grid: Grid, first: Header, finding: Finding) -> list[Header]:
     """Headers of blocks below the first one; they have to be sure, for a line of data is not one."""
     found: list[Header] = []
     end = first.end
-    near = range(first.end, min(len(grid), _SEARCHED_ROWS))
+    near = range(first.end, min(len(grid), SEARCHED_ROWS))
     for index in sorted({*near, *_deep_rows(grid, finding.words, first.end), *_same_rows(grid, first)}):
         if index < end:
             continue
-        header = _header_at(grid, index, finding)
+        header = header_at(grid, index, finding)
         if header.complete and header.sureness >= _SURE_ENOUGH:
             found.append(header)
             end = header.end
@@ -221,7 +221,8 @@ def _deep_rows(grid: Grid, words: Vocabulary, after: int) -> Iterator[int]:
     yield from (int(index) for index in np.flatnonzero(hits[0] & hits[1]) if index >= after)
 
 
-def _header_at(grid: Grid, index: int, finding: Finding) -> Header:
+def header_at(grid: Grid, index: int, finding: Finding) -> Header:
+    """What a row says as a header, alone or together with the next one; it may lack columns that are needed."""
     texts = [text.strip() for text in grid.texts(index)]
     single = _as_header(index, index + 1, texts, [[text] for text in texts], finding)
     if not finding.searching:
@@ -362,7 +363,7 @@ def _mapped(grid: Grid, mapping: Mapping[str, str]) -> Header | None:
         )
         return Header(first, first, texts, by_letter, dict.fromkeys(by_letter, 1.0))
     wanted = {name: normalised(text) for name, text in mapping.items() if name not in by_letter}
-    for index in range(min(len(grid), _SEARCHED_ROWS)):
+    for index in range(min(len(grid), SEARCHED_ROWS)):
         texts = [text.strip() for text in grid.texts(index)]
         found = _places(wanted, texts)
         if found is not None:
@@ -438,7 +439,7 @@ def _halves(header: Header) -> list[Header]:
     return halves
 
 
-def _sheets(grid: Grid, headers: Sequence[Header]) -> list[Sheet]:
+def sheets_of(grid: Grid, headers: Sequence[Header]) -> list[Sheet]:
     """Each block of a grid as a sheet."""
     blocks = _blocks(grid, headers)
     sheets: list[Sheet] = []

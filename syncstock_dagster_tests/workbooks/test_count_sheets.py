@@ -488,3 +488,49 @@ def test_a_validation_rule_sees_the_counts():
     parsed = parse("sku,count\nA,1000\nB,1\n", validation_rules=(f"{__name__}:at_most_a_thousand",))
     assert [error.row for error in parsed.errors] == [2]
     assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+
+
+# --- a column for each location
+
+PLACES = Known(True, {"north": None, "S1": "South shop", "west": None})
+BY_LOCATION = (
+    "Stock of the shops\n\nsku,name,North,South shop,Total\nA,Apple,3,0,3\nB,Beer,,7,7\nTotal,,3,7,10\n"
+)
+
+
+def test_columns_named_after_locations_are_counts_there():
+    parsed = parse(BY_LOCATION, known=PLACES)
+    found = [(row["sku"], row["location"], row["quantity"]) for row in counts(parsed)]
+    assert found == [("A", "north", "3"), ("A", "S1", "0"), ("B", "S1", "7")]
+    assert "2 columns were read as locations: north, S1." in parsed.notes
+    assert len(set(parsed.evidence.counts["position"].to_pylist())) == 3
+    assert parsed.preview is not None
+    assert parsed.preview.confidence == 0.9
+    assert parsed.preview.columns() == {}  # a mapping names one column of quantities
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "sku,north\nA,3\n",  # one column may be anything
+        "sku,north,NORTH\nA,3,4\n",
+        "sku,east,far east\nA,3,4\n",
+        "sku,2026-03-01,2026-03-02\nA,3,4\n",  # the sales of two days, perhaps
+    ],
+)
+def test_other_columns_without_a_word_for_the_quantity_are_refused(sheet):
+    parsed = parse(sheet, known=PLACES)
+    assert parsed.rejected
+    assert len(parsed.evidence.counts) == 0
+
+
+def test_a_column_of_counts_beside_columns_of_locations_is_the_count():
+    parsed = parse("sku,counted,north,west\nA,5,3,2\n", known=PLACES)
+    assert [(row["sku"], row["quantity"]) for row in counts(parsed)] == [("A", "5")]
+
+
+def test_an_error_in_one_location_is_an_error_of_its_row_only():
+    parsed = parse("sku,north,west\nA,many,2\n", known=PLACES, bad_rows="reject_rows")
+    assert [(row["location"], row["quantity"]) for row in said(parsed.evidence.counts)] == [("west", "2")]
+    (error,) = parsed.errors
+    assert (error.row, error.column, error.found) == (2, "north", "many")
