@@ -47,7 +47,10 @@ def abc(
     limit: options.Limit = 100,
     as_json: options.AsJson = False,
 ) -> None:
-    """Articles by the value that moved, in classes A, B and C; of one location or of all together."""
+    """Articles by the value that moved, in classes.
+
+    A, B and C, of one location or of all together.
+    """
     when = _day("--as-of", as_of)
     db = open_db()
     rows = output.records(db.abc_classes(when, find_location(db, location)))
@@ -72,7 +75,9 @@ def accuracy(
     limit: options.Limit = 100,
     as_json: options.AsJson = False,
 ) -> None:
-    """How right the books were where somebody counted: the share of counts within tolerance, never netted.
+    """How right the books were where somebody counted.
+
+    The share of counts within tolerance, never netted.
 
     Openings are left out. Held counts stand as they are.
     """
@@ -101,7 +106,10 @@ def shrinkage(
     limit: options.Limit = 100,
     as_json: options.AsJson = False,
 ) -> None:
-    """What was lost and found: by movements with a reason, and by counts; openings are left out."""
+    """What was lost and found.
+
+    By movements with a reason, and by counts; openings are left out.
+    """
     begin, end = _day("--from", first), _day("--to", last)
     rows = output.records(open_db().shrinkage(begin, end, by or ("reason",)))
     numbers = ("lines", "lost", "found", "net", "lost_value", "found_value", "net_value", "without_cost")
@@ -116,7 +124,10 @@ def variances(
     day: Annotated[str, typer.Option("--day", metavar="DAY", help="The business day.")],
     as_json: options.AsJson = False,
 ) -> None:
-    """What the counts of a day found: how many of which tier, accuracy, and the largest variances."""
+    """What the counts of a day found.
+
+    How many of which tier, accuracy, and the largest variances.
+    """
     when = parsed_day("--day", day)
     db = open_db()
     report = db.variance_report(when)
@@ -161,7 +172,10 @@ def plan(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Plan who counts what: what is below zero or at zero, was missed before, or is due by its class."""
+    """Plan who counts what.
+
+    First what is below zero or at zero, was missed before, or is due by its class.
+    """
     from datetime import datetime
 
     db = open_db()
@@ -219,7 +233,10 @@ def skip(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Give up lines of a plan that nobody counts: all that are open, or some."""
+    """Give up lines of a plan that nobody counts.
+
+    All that are open, or some.
+    """
     db = open_db()
     ids = [find_article(db, word).inventory_id for word in sku] if sku else None
     skipped = db.skip_lines(number, ids, reason=reason, dry_run=dry_run)
@@ -251,7 +268,9 @@ def recount(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Have something counted by two people who do not know of each other's number.
+    """Have something counted blind by two people.
+
+    Neither knows of the other's number.
 
     The second number is compared with the first moved by what was recorded in between. Where they agree, counts that
     are held are applied.
@@ -285,7 +304,7 @@ def recounts(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Recounts: who agrees, and where a third person or a decision is wanted.
+    """Recounts: who agrees, and where a third must count.
 
     What was counted is shown once nobody has to count any more.
     """
