@@ -801,6 +801,12 @@ class SyncStockDB:
 
         return variance_facts(self.url, self.policies, count_ids, statuses, day)
 
+    def not_listed(self, days: tuple[date, date] | None = None) -> pd.DataFrame:
+        """Critical: stocked articles that the last sheet which should list everything does not name; never zeroed."""
+        from syncstock_dagster.stock import reading
+
+        return reading.not_listed(self.url, self.policies, days)
+
     def not_written_off(self) -> pd.DataFrame:
         """What lists that staff keep still lack (``sheet = "list"``): to be written into them, never applied."""
         return self._read("not_written_off")

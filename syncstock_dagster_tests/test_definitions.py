@@ -70,6 +70,7 @@ CHECKS = {
     "sales:yesterday_is_there",
     "reconciled_stock:counts_to_review",
     "reconciled_stock:counts_held_or_flagged",
+    "reconciled_stock:stocked_articles_are_listed",
     "reconciled_stock:no_unknown_articles",
     "reconciled_stock:nothing_waits",
     "inventory_ledger:ledger_sums_to_stock",

@@ -66,6 +66,19 @@ def _with_causes(db: SyncStockDB, far: list[dict[str, Any]]) -> None:
         row |= {"may_be": cause.get("says"), "check": cause.get("check")}
 
 
+def _not_listed(db: SyncStockDB, span: Span) -> Verdict:
+    missing = [
+        {name: row[name] for name in ("sku", "location", "on_hand", "value", "source", "file")}
+        for row in db.not_listed(span).to_dict("records")
+    ]
+    says = (
+        f"{len(missing)} stocked article(s) are missing from the last complete sheet."
+        if missing
+        else "Complete sheets list every stocked article."
+    )
+    return Verdict(not missing, says, {"not_listed": len(missing)}, missing)
+
+
 def _unknown_articles(db: SyncStockDB, span: Span) -> Verdict:
     waiting = business_days.waiting_articles(db.url)
     rows = sum(row["rows"] for row in waiting)
@@ -152,6 +165,13 @@ _RECONCILED = (
         "The table says what may explain it and what to check; `syncstock explain SKU` says more. Then `syncstock "
         "approve ID`, `syncstock reject ID`, or have it counted again with `syncstock recount ID`.",
         _counts(("held", "flagged")),
+    ),
+    Rule(
+        "stocked_articles_are_listed",
+        'Sheets that list everything (not_listed = "critical") name every stocked article. Critical: the stock of one '
+        "that is missing stays as it is.",
+        "Count it, or write 0 if there is none, and send the sheet again; `syncstock not-listed` shows all.",
+        _not_listed,
     ),
     Rule(
         "no_unknown_articles",

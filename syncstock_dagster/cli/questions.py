@@ -1,4 +1,4 @@
-"""Questions about stock: ``stock``, ``ledger``, ``explain``, ``not-written-off``, and the list of ``counts``.
+"""Questions about stock: ``stock``, ``ledger``, ``explain``, what sheets lack, and the list of ``counts``.
 
 Define a command here when it only reads what follows from the evidence. Keep out the record of what was done
 (``record``).
@@ -192,6 +192,33 @@ def not_written_off(
         numbers=("listed", "book", "difference"),
     )  # fmt: skip
     nothing = "Every list says what the books say."
+    output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
+
+
+@app.command("not-listed")
+def not_listed(
+    location: options.Location = None, limit: options.Limit = 100, as_json: options.AsJson = False
+) -> None:
+    """Stocked articles that no complete sheet lists.
+
+    Of sources with not_listed = "critical": what the last sheet does not name, and nobody has counted since. Its stock
+    stays as it is.
+    """
+    db = open_db()
+    find_location(db, location)
+    rows = [row for row in output.records(db.not_listed()) if location in (None, row["location"])]
+    wanted = output.columns(
+        "sku",
+        "name",
+        "location",
+        "on_hand",
+        "value",
+        "source",
+        "file",
+        "counted_at",
+        numbers=("on_hand", "value"),
+    )
+    nothing = "Every stocked article is listed."
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
 
 

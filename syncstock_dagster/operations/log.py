@@ -6,9 +6,9 @@ Exactly once (law L10): the operation's uuid is its identity. A worker holds a s
 so a retry waits until the lost attempt's backend is gone, and then either finds it completed or does it anew.
 
 Types of operations: ``sync``, ``load``, ``pull`` and ``push`` bring evidence or carry it out, and set the status;
-``approve``, ``reject``, ``resolve``, ``rollback``, ``stage``, ``commit``, ``restore`` and ``replay`` are people's;
-``catalogue``, ``release``, ``close``, ``rebuild`` and ``plan`` (which begins a run of a channel) are care. ``order``,
-``reserve`` and ``unreserve`` are recorded by the database itself, in the transaction of their effect
+``approve``, ``reject``, ``recount``, ``resolve``, ``rollback``, ``stage``, ``commit``, ``restore`` and ``replay`` are
+people's; ``catalogue``, ``release``, ``close``, ``rebuild`` and ``plan`` (which begins a run of a channel) are care.
+``order``, ``reserve`` and ``unreserve`` are recorded by the database itself, in the transaction of their effect
 (``stock.orders``).
 """
 

@@ -126,6 +126,15 @@ def held(url: str, policies: Policies, **which: Unpack[Which]) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
+def not_listed(url: str, policies: Policies, days: tuple[date, date] | None = None) -> pd.DataFrame:
+    """Stocked articles that the last complete sheet (``not_listed = "critical"``) lacks, of some days or all."""
+    with connect(url) as connection:
+        names = [row[0] for row in connection.execute("select name from sources")]
+    complete = [name for name in names if policies.for_source(name, "counts").not_listed == "critical"]
+    first, last = days or (None, None)
+    return query(url, "not_listed", sources=complete, first=first, last=last)
+
+
 def replay_time(recorded_at: datetime | None) -> datetime | None:
     """A recorded time given for replaying history: aware, and not in the future but for a skew of clocks.
 

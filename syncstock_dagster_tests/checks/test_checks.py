@@ -44,10 +44,23 @@ def test_counts_are_judged_by_their_tier_with_the_articles_that_offend(counted: 
     assert (held.passed, held.severity.value) == (False, "ERROR")
     (record,) = held.metadata["offending"].records
     assert (record.data["sku"], record.data["variance"], record.data["status"]) == ("C", -200, "held")
+    assert (record.data["tier"], record.data["may_be"], record.data["check"]) == ("held", "", "")
+    assert held.metadata["threshold: excel, all"].value == "units 10 / 100"
     assert review.metadata["offending"].records[0].data["sku"] == "B"
     assert review.metadata["counts"].value == (6 if day is None else 3)
     for check in found.values():
         assert {"rule", "remedy", "days"} <= set(check.metadata), check.check_name
+
+
+def test_what_may_explain_a_held_count_is_in_its_row(counted: Shop) -> None:
+    """500 in the morning, 150 sold, and the sheet of the evening still says 500: it was not written off."""
+    counted.sell("sold.csv", [("R1", "A", 150, "2026-03-03 12:00")])
+    counted.count("evening.csv", [("A", 495, "2026-03-03 18:00")])
+    result = counted.run("daily_sync", "2026-03-03")
+    (held,) = (e for e in result.get_asset_check_evaluations() if e.check_name == "counts_held_or_flagged")
+    (record,) = held.metadata["offending"].records
+    assert "the -150 that moved since are missing from it" in str(record.data["may_be"])
+    assert "written off" in str(record.data["check"])
 
 
 @pytest.mark.parametrize("form", FORMS, ids=["a day", "a range", "alone"])

@@ -202,6 +202,32 @@ def test_an_approved_count_is_flagged_once_it_is_critical(open_database: OpenDat
     assert db.audit() == {}
 
 
+def test_what_a_complete_sheet_does_not_list_is_critical_and_never_zeroed(
+    open_database: OpenDatabase,
+) -> None:
+    """Of three stocked articles the sheet names one: two are critical, until one is counted by whomever."""
+    complete = SourcePolicy(kind="counts", trust="gated", not_listed="critical")
+    db = open_database(Policies(sources={"excel": complete}))
+    db.run_sync(pos_counts=[POSRecord(number, 50 * number, NOON) for number in (1, 2, 3)])
+    db.run_sync([PurchaseRecord(4, 0, at=NOON, ref="none of it")], pos_counts=sheet({1: 50}, NOON + HOUR))
+
+    def missing() -> list[tuple[int, Any]]:
+        return [(row["inventory_id"], row["on_hand"]) for row in rows(db.not_listed())]
+
+    assert missing() == [(3, 150), (2, 100)]
+    assert {row["inventory_id"]: row["on_hand"] for row in rows(db.on_hand())} == {
+        1: 50,
+        2: 100,
+        3: 150,
+        4: 0,
+    }
+    db.run_sync(pos_counts=[POSRecord(3, 149, NOON + 2 * HOUR)])
+    assert missing() == [(2, 100)]
+    db.run_sync(pos_counts=sheet({1: 50, 2: 99, 3: 149}, NOON + 3 * HOUR))
+    assert missing() == []
+    assert db.audit() == {}
+
+
 @pytest.mark.parametrize(
     ("gate", "says"),
     [
