@@ -208,16 +208,8 @@ def not_listed(
     find_location(db, location)
     rows = [row for row in output.records(db.not_listed()) if location in (None, row["location"])]
     wanted = output.columns(
-        "sku",
-        "name",
-        "location",
-        "on_hand",
-        "value",
-        "source",
-        "file",
-        "counted_at",
-        numbers=("on_hand", "value"),
-    )
+        "sku", "name", "location", "on_hand", "value", "source", "file", "counted_at", numbers=("on_hand", "value")
+    )  # fmt: skip
     nothing = "Every stocked article is listed."
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))
 
