@@ -5,7 +5,6 @@ Define a command here when it pulls from another system or shows how that stands
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -261,7 +260,7 @@ def _telling(verbose: bool, log_file: Path | None) -> Iterator[Told]:
     def told(pages: int, items: int, levels: int) -> None:
         line = f"page {pages}: {items:,} articles, {levels:,} levels"
         if verbose:
-            print(line, file=sys.stderr)  # noqa: T201 - progress
+            output.say(line)
         if log is not None:
             log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
             log.flush()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy.exc import OperationalError
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.accounts import Accounts
@@ -113,7 +114,7 @@ def zoho(url: str, count: int = 45, **table: Any) -> tuple[Vendor, ZohoStandIn]:
     source = zoho_source(url, fake, clock, **table)
 
     def break_after(pages: int | None) -> None:
-        fake.faults._waiting.clear()
+        fake.faults.heal()
         if pages is not None:
             fake.faults.next(*[None] * pages, *["500"] * 50)
 
@@ -148,7 +149,7 @@ def xorosoft(url: str, count: int = 45, **table: Any) -> tuple[Vendor, XorosoftS
     source = Xorosoft(XorosoftTable(**given), context)
 
     def break_after(pages: int | None) -> None:
-        fake.faults._waiting.clear()
+        fake.faults.heal()
         if pages is not None:
             fake.faults.next(*[None] * pages, *["500"] * 50)
 
@@ -184,7 +185,7 @@ class Breaking(SqlSource):
         with self._told_errors():
             for row in super()._select(statement, binds):
                 if self.rows_left <= 0:
-                    raise __import__("sqlalchemy").exc.OperationalError("select", {}, Exception("gone away"))
+                    raise OperationalError("select", {}, Exception("gone away"))
                 self.rows_left -= 1
                 yield row
 

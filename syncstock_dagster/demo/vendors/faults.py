@@ -34,6 +34,11 @@ class Faults:
         """What happens to the next calls, one after the other; None: nothing."""
         self._waiting.extend(names)
 
+    def heal(self) -> None:
+        """Nothing goes wrong any more."""
+        self._waiting.clear()
+        self.before_call.clear()
+
     async def take(self, path: str, parameters: dict[str, str]) -> str | None:
         """A call begins: the fault that it meets."""
         self.calls.append((path, parameters))
