@@ -131,12 +131,14 @@ def _readings(
     if not products:
         return
     try:
-        yield products, _ask(work, products.values(), styles)
-        return
+        reading = _ask(work, products.values(), styles)
     except Exception as error:  # the truth is anybody's code, and an error is never an empty answer
         if len(products) == 1:
             _fail(connection, work.sync, products, f"the truth could not be read: {_told(error)}")
             return
+    else:
+        yield products, reading
+        return
     for product_id, product in products.items():
         yield from _readings(work, connection, {product_id: product}, styles)
 
@@ -228,6 +230,7 @@ def _told(error: Exception) -> str:
 def send(work: Work, connection: Connection[Any], products: Sequence[str]) -> None:
     """Send what is planned for products, until nothing is left that could be sent."""
     while True:
+        settle_stale(work, connection, products)  # also what a dead worker left so
         lines = record.lines_in(connection, work.sync.sync_id, products, "planned")
         if not lines:
             return
@@ -236,7 +239,6 @@ def send(work: Work, connection: Connection[Any], products: Sequence[str]) -> No
         ):
             for chunk in _chunks(group):
                 call(work, connection, chunk, "undo" if is_undo else "set")
-        settle_stale(work, connection, products)
 
 
 def _chunks(lines: Iterable[StoredLine]) -> Iterable[list[StoredLine]]:

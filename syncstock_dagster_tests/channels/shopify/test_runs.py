@@ -12,7 +12,7 @@ from syncstock_dagster.channels.shopify import sync
 from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy
 from syncstock_dagster.channels.shopify.record import deletions, find_sync
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster_tests.channels.shopify.world import World
+from syncstock_dagster_tests.channels.shopify.world import Killed, World
 
 
 @pytest.fixture
@@ -269,6 +269,30 @@ def test_a_plan_that_is_too_old_is_made_anew(world: World) -> None:
     assert [(write.before, write.after) for write in world.shop.writes] == [(5, 4)]
 
 
+@pytest.mark.parametrize("trouble", ["truth", "shop", "lock"])
+def test_what_cannot_be_looked_at_again_is_not_sent_from_an_old_plan(world: World, trouble: str) -> None:
+    product = world.add("C1", {"A": 5}, {"A": 3})
+    world.policy = ShopifyPolicy(lock_seconds=0)
+    sync.plan(world.channel(), options=Options(max_concurrent=1))
+    world.wait(hours=3)
+    with psycopg.connect(world.url, autocommit=True) as other:
+        if trouble == "truth":
+            world.broken = {"C1"}
+        elif trouble == "shop":
+            world.shop.fault = lambda number, name: "drop" if name == "ReadProducts" else None
+        else:
+            lock = f"shopify {world.name} {product.id}"
+            other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
+        report = sync.apply(world.channel(), find_plan(world))
+    assert world.shop.writes == [] and product.tags == []
+    assert report["report"]["statistics"]["products_open"] == 0
+
+
+def find_plan(world: World) -> str:
+    """The newest run of this world."""
+    return sync.status(world.url)["sync_id"]
+
+
 def test_a_dry_run_looks_at_a_few_products_and_cannot_be_applied(world: World) -> None:
     for number in range(4):
         world.add(f"C{number}", {f"A{number}": 5}, {f"A{number}": 3})
@@ -345,6 +369,31 @@ def test_a_plan_that_nobody_applied_is_not_carried_out_by_the_next_run(world: Wo
     assert world.level("A") == 5
     sync.apply(world.channel(), report["sync_id"])
     assert world.level("A") == 3
+
+
+@pytest.mark.parametrize("call", ["SetQuantities", "ReadLevels"])
+def test_killed_after_a_stale_answer_the_next_run_looks_again(world: World, call: str) -> None:
+    world.add("C1", {"A": 5}, {"A": 3})
+    killed: list[str] = []
+
+    def sell(name: str) -> None:
+        if name == "SetQuantities" and not killed:
+            world.shop.sell(world.variant("A"), world.main, 1)
+            world.truth["C1"]["A"]["main"] = 2
+
+    def kill(number: int, name: str) -> BaseException | None:
+        if name == call and not killed:
+            killed.append(name)
+            return Killed(is_after=True)
+        return None
+
+    world.shop.before_call, world.shop.fault = sell, kill
+    with pytest.raises(Killed):
+        world.run()
+
+    world.run()
+    assert world.level("A") == 2
+    assert [(write.before, write.after) for write in world.shop.writes] == [(4, 2)]
 
 
 def test_a_shop_that_falls_silent_is_gone_on_with_by_the_next_run(world: World) -> None:

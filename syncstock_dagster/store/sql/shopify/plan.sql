@@ -9,7 +9,7 @@ dropped as (
   set state = 'dropped'
   from given as g
   where w.sync_id = %(sync_id)s and w.product_id = g.product_id and w.undoes is null
-    and w.state in ('planned', 'skipped')),
+    and w.state in ('planned', 'skipped', 'stale')),
 taken_back as (
   delete from shopify_deletions as d
   using given as g
