@@ -124,7 +124,7 @@ def config(as_json: options.AsJson = False) -> None:
 def deletions(which: Which = None, as_json: options.AsJson = False) -> None:
     """Variants without stock: which wait for a decision, which went, which stay and why."""
     rows = open_db().shopify_deletions(which)
-    wanted = output.columns("sku", "title", "state", "reason", "decided_by", "deleted_at")
+    wanted = output.columns("sku", "title", "state", "reason", "decided_by", "decided_because", "deleted_at")
     output.show(rows, wanted, as_json=as_json, nothing="No variant without stock.")
 
 

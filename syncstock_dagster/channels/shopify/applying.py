@@ -168,7 +168,7 @@ def _store(
         tables["products"].append(
             {
                 "product_id": product.product_id, "title": product.title, "style_code": styles[product.product_id],
-                "old_tags": [tag for tag in product.tags if tag.startswith(work.policy.tag_prefix) and tag != sync.tag],
+                "old_tags": [tag for tag in product.tags if tag.startswith(work.policy.tag_prefix) and tag < sync.tag],
                 "variants": len(product.variants), "equal": decision.equal, "read_at": read_at,
                 "truth_at": reading.read_at,
             }
@@ -369,10 +369,13 @@ def _look_again(work: Work, location: str, lines: Sequence[StoredLine]) -> list[
         reason = f"changed in the shop, and the truth could not be read again: {_told(error)}"
         return [{"write_id": line.write_id, "reason": reason} for line in lines]
     rows: list[dict[str, Any]] = []
+    codes = work.places.get(location, ())  # a run may go on under another configuration than it began with
     for line in lines:
         row: dict[str, Any] = {"write_id": line.write_id}
         level = levels.get(line.item_id)
-        wanted, problem = target(reading.find(line.style_code, line.sku), work.places[location])
+        wanted, problem = target(reading.find(line.style_code, line.sku), codes)
+        if not codes:
+            wanted, problem = None, "its location is not kept any more"
         if level is None:
             row["reason"] = "is not stocked there any more"
         elif wanted is None:

@@ -81,14 +81,17 @@ def _delete_of(work: Work, connection: Connection[Any], product: Mapping[str, An
     ids = [one["variant_id"] for one in going]
     try:
         errors = shop.delete_variants(work.client, product["product_id"], ids)
-        # A call that was sent twice is refused the second time: what is there tells what happened.
-        left = set(shop.read_whole(work.client, ids, levels)) if errors else set()
     except UnreachableError:
         return  # the next run looks whether they are still there
     except RefusedError as error:
         record.settle_deletions(
             connection, [_kept(one, f"the shop refused: {error}"[:500]) for one in going], now()
         )
+        return
+    try:
+        # A call that was sent twice is refused the second time: what is there tells what happened.
+        left = set(shop.read_whole(work.client, ids, levels)) if errors else set()
+    except ShopifyError:
         return
     told = "; ".join(f"{error.code}: {error.message}" for error in errors)
     rows = [

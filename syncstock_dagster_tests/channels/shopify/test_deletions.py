@@ -42,7 +42,12 @@ def test_deletions_are_planned_and_wait_for_a_person(world: World) -> None:
     assert [variant.sku for variant in world.shop.deleted] == ["B"]
     assert report["report"]["statistics"]["variants_deleted"] == 1
     (row,) = deletions(world.url, find_sync(world.url).sync_id)
-    assert (row["state"], row["decided_by"]) == ("deleted", "Mia")
+    assert (row["state"], row["decided_by"], row["decided_because"]) == (
+        "deleted",
+        "Mia",
+        "the season is over",
+    )
+    assert report["report"]["details"]["deleted"] == [{"sku": "B", "reason": "zero_stock"}]
 
 
 def test_only_those_that_a_person_approves_go(world: World) -> None:

@@ -269,6 +269,15 @@ def test_a_plan_that_is_too_old_is_made_anew(world: World) -> None:
     assert [(write.before, write.after) for write in world.shop.writes] == [(5, 4)]
 
 
+def test_a_plan_of_yesterday_takes_no_newer_tag_away(world: World) -> None:
+    product = world.add("C1", {"A": 5}, {"A": 3})
+    plan = sync.plan(world.channel(), options=Options(max_concurrent=1))
+    world.wait(days=1)
+    product.tags = ["RMS-SYNC-26-03-01", "RMS-SYNC-26-03-03"]
+    sync.apply(world.channel(), plan["sync_id"])
+    assert product.tags == ["RMS-SYNC-26-03-03", "RMS-SYNC-26-03-02"]
+
+
 @pytest.mark.parametrize("trouble", ["truth", "shop", "lock"])
 def test_what_cannot_be_looked_at_again_is_not_sent_from_an_old_plan(world: World, trouble: str) -> None:
     product = world.add("C1", {"A": 5}, {"A": 3})
@@ -303,7 +312,7 @@ def test_a_dry_run_looks_at_a_few_products_and_cannot_be_applied(world: World) -
     assert report["message"].startswith("Dry run completed")
     assert world.shop.writes == [] and world.shop.calls["AddTags"] == 0
     with pytest.raises(BadInput, match="dry run"):
-        sync.apply(world.channel())
+        sync.apply(world.channel(), report["sync_id"])
 
 
 def test_what_another_run_holds_is_skipped_and_said(world: World) -> None:

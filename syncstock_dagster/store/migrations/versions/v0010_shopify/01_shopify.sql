@@ -97,6 +97,7 @@ create table shopify_deletions (
   variant jsonb,                          -- the whole of it, stored before it goes
   decided_by text,
   decided_at timestamptz,
+  decided_because text,
   deleted_at timestamptz,
   restored_as text,                       -- its new id
   operation_id bigint references sync_operations,
