@@ -7,7 +7,7 @@ of it (``workbooks.evening_sheet``, ``workbooks.evening_text``), and telling peo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 
 from syncstock_dagster.operations.alerts import Fact
 from syncstock_dagster.stock import days
+from syncstock_dagster.stock.causes import explain_variances
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
@@ -166,7 +167,7 @@ class EveningReport:
 def evening_report(url: str, policies: Policies, day: date, *, timezone: str) -> EveningReport:
     """The report of a day; of one that is not over, as far as it is known. ``timezone`` is that of the catalogue."""
     verdicts = days.verdicts(url, policies, (day, day))
-    causes = explained(url, verdicts.offending)
+    causes = explained(url, policies, verdicts.offending)
     with connect(url) as connection:
         sheet_sources = _sheet_sources(connection, policies)
         asked = {
@@ -191,17 +192,16 @@ def evening_report(url: str, policies: Policies, day: date, *, timezone: str) ->
     )
 
 
-def explained(url: str, counts: Sequence[Mapping[str, Any]]) -> dict[int, tuple[str, str]]:
+def explained(
+    url: str, policies: Policies, counts: Sequence[Mapping[str, Any]]
+) -> dict[int, tuple[str, str]]:
     """Of counts that are far from the books: by ``count_id`` why that may be, and what to do.
 
     The one place where the report asks for explanations.
     """
-    with connect(url) as connection:
-        known = {
-            row["count_id"]: row
-            for row in _rows(connection, "causes", {"count_ids": [one["count_id"] for one in counts]})
-        }
-    return {one["count_id"]: _explanation(one, known.get(one["count_id"])) for one in counts}
+    causes = explain_variances(url, policies, [int(one["count_id"]) for one in counts], None, None)
+    best = {row["count_id"]: row for row in causes.to_dict("records") if row["rank"] == 1}
+    return {one["count_id"]: _explanation(one, best.get(one["count_id"])) for one in counts}
 
 
 def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
@@ -238,23 +238,16 @@ def _told(row: Row) -> str:
     )
 
 
-def _explanation(count: Mapping[str, Any], known: Row | None) -> tuple[str, str]:
-    variance = count["variance"]
-    if known is not None and known["sold"] and variance == known["sold"]:
-        return (
-            f"It equals the {_shown(known['sold'])} sold since the count before: the sheet was not updated.",
-            "Write the sales off in the sheet, and reject the count.",
-        )
-    if known is not None and known["late"]:
-        why = f"{known['late']} row(s) over {_shown(known['late_quantity'])} came after the count."
-        return why, "Look at the late rows: syncstock explain."
+def _explanation(count: Mapping[str, Any], cause: Mapping[Hashable, Any] | None) -> tuple[str, str]:
     to_do = {
-        "held": "Look at the shelf; then approve or reject.",
-        "review": "Applied. Look at it when there is time.",
-        "flagged": "Applied, and doubtful by now: look at the late rows.",
+        "held": "Look at the shelf; then approve or reject the count.",
+        "review": "It was applied.",
+        "flagged": "It was applied, and is doubtful by now.",
         "rejected": "Count again.",
     }.get(count["status"], "Look at it.")
-    return "No recorded movement explains it.", to_do
+    if cause is None:
+        return "Nothing that is recorded explains it.", to_do
+    return str(cause["says"]), f"{cause['check']} {to_do}"
 
 
 def _difference(row: Mapping[str, Any], causes: Mapping[int, tuple[str, str]]) -> Difference:
