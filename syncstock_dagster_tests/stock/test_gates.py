@@ -6,17 +6,22 @@ decisions (``test_decisions``), random histories (``test_model``).
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from syncstock_dagster import POSRecord, PurchaseRecord, SyncStockDB
 from syncstock_dagster.stock.policy import Gate, Policies, SourcePolicy
 from syncstock_dagster_tests.stock.compare import rows
 from syncstock_dagster_tests.stock.conftest import OpenDatabase
+from syncstock_dagster_tests.stock.model import Limits
+from syncstock_dagster_tests.stock.model import tier as defined_tier
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -153,6 +158,44 @@ def test_the_highest_tier_counts(open_database: OpenDatabase, sign: int) -> None
         n: book if status[tier] == "held" else counted[n] for n, (_, book, _, tier) in enumerate(CASES)
     }
     assert db.audit() == {}
+
+
+def test_the_function_of_the_gate_is_its_definition(db: SyncStockDB) -> None:
+    """2,000 variances, most of them at an edge, against the model's tier; a limit that is left out never decides."""
+    dice = random.Random(11)
+    cases = []
+    for _ in range(2000):
+        units, percent, value = (tuple(sorted(dice.choices([0, 1, 5, 10, 20, 100], k=2))) for _ in range(3))
+        limits = Limits(units, dice.choice([None, percent]), dice.choice([None, value]))
+        edge = dice.choice([*units, *percent, *value])
+        variance = Decimal(dice.choice([-1, 1]) * edge) + dice.choice([0, 1, -1, Decimal("0.001")])
+        cases.append(
+            (variance, Decimal(dice.choice([0, 1, -10, 100, 20])), limits, dice.choice([None, 1, 5]))
+        )
+    asked = [
+        {
+            "n": n, "variance": str(variance), "expected": str(expected), "cost": cost,
+            **{
+                f"{name}_{measure}": pair and pair[place]
+                for measure, pair in limits._asdict().items()
+                for place, name in enumerate(("review", "hold"))
+            },
+        }
+        for n, (variance, expected, limits, cost) in enumerate(cases)
+    ]  # fmt: skip
+    with psycopg.connect(db.url) as connection:
+        told = connection.execute(
+            "select syncstock.gate_tier((c ->> 'variance')::numeric, (c ->> 'expected')::numeric, "
+            "(c ->> 'cost')::numeric, jsonb_populate_record(null::syncstock.gate_limits, c)) "
+            "from jsonb_array_elements(%s::jsonb) as c order by (c ->> 'n')::int",
+            (json.dumps(asked),),
+        ).fetchall()
+    words = {"applied": "tolerance", "review": "review", "held": "held"}
+    expected_tiers = [
+        words[defined_tier(variance, book, limits, cost)] for variance, book, limits, cost in cases
+    ]
+    assert [one for (one,) in told] == expected_tiers
+    assert set(expected_tiers) == {"tolerance", "review", "held"}
 
 
 def test_a_verdict_stays_when_the_policy_or_the_price_changes(open_database: OpenDatabase) -> None:
