@@ -40,8 +40,9 @@ contested as (
 waiting as (
   select a.count_id, q.source, q.reason, q.payload ->> 'document' as document, q.quarantine_id
   from cause_counts as a
-  join quarantine as q on q.state = 'waiting' and q.kind = 'movement'
-    and q.sku in (a.sku, a.inventory_id::text) and (q.payload ->> 'quantity')::numeric = a.variance)
+  cross join lateral (values (a.sku), (a.inventory_id::text)) as called (sku)
+  join quarantine as q on q.sku = called.sku and q.state = 'waiting' and q.kind = 'movement'
+  where (q.payload ->> 'quantity')::numeric = a.variance)
 select distinct on (d.count_id, d.cause) d.count_id, d.cause,
        round(case d.cause when 'document_withdrawn' then 0.6 when 'document_twice' then 0.75 else 0.5 end
              / (0.7 + 0.3 * case d.cause when 'document_twice' then 1 else d.fitting end), 3),
