@@ -223,7 +223,12 @@ def _together(
 
 
 def _article(connection: Connection[Any], article: str | int) -> dict[str, Any]:
-    found = _some(connection, statement("reading/find_article"), {"word": str(article)})
+    """By id where a number is given; else whatever a person's word may mean, if it means one article."""
+    if isinstance(article, int):
+        query = b"select inventory_id, sku, name from products where inventory_id = %(word)s"
+        found = _some(connection, query, {"word": article})
+    else:
+        found = _some(connection, statement("reading/find_article"), {"word": article})
     if len(found) != 1:
         names = ", ".join(repr(one["sku"]) for one in found[:10])
         raise BadInput(f"{article!r} may mean {names}." if found else f"There is no article {article!r}.")

@@ -25,6 +25,9 @@ def test_books_that_were_counted_today_are_believed(selling: SyncStockDB) -> Non
     assert {one.source: one.quantity for one in place.sources} == {"books": 80, "last count": 100}
     assert all(one.age is not None and one.age < timedelta(hours=1) for one in place.sources)
     assert selling.check("A", 50).answer == "yes"
+    # A number is an id, a text a code; another article may have that as its code.
+    selling.upsert_products([{"inventory_id": 5, "sku": str(article(selling, "A"))}])
+    assert selling.check(article(selling, "A"), 50).sku == "A"
     for wrong in (("nothing", 1), ("A", 0), ("A", 1.5)):
         with pytest.raises(BadInput):
             selling.check(*wrong)  # type: ignore[arg-type]
