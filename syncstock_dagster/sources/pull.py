@@ -168,11 +168,7 @@ def pull(
 def newest_change(url: str, source: str) -> datetime | None:
     """Up to when a source's changes are known: the newest one that a finished pull told of, or when it began."""
     with connect(url) as connection:
-        row = connection.execute(
-            "select max(coalesce(newest_change, started_at)) from source_pulls "
-            "where source = %s and state = 'complete' and scope <> 'ids'",
-            (source,),
-        ).fetchone()
+        row = connection.execute(statement("sources/newest_change"), {"source": source}).fetchone()
     return row[0] if row else None
 
 

@@ -285,6 +285,11 @@ def test_changes_are_asked_for_with_an_overlap_and_a_filter_that_is_ignored_is_t
     assert stock(db)[item.sku] == 64
     fake.filters_by_time = False
     later = newest_change(db.url, "zoho")
+    fake.set_stock(list(fake.items)[6], "65")  # odd
+    vendor.pull(db, category="Even")
+    vendor.pull(db, category="Even", since=later)
+    assert newest_change(db.url, "zoho") == later  # a part says nothing of the rest
+    vendor.pull(db, category="Odd")
     result = vendor.pull(db, since=later)
     assert (result.items, result.levels_changed) == (45, 0)
     assert "ignored" in result.notes[0]
