@@ -27,8 +27,9 @@ class ShopifyPolicy(BaseModel):
 
     #: Where a product says its style code, as ``namespace.key``; the first that has a value counts.
     metafields: tuple[str, ...] = Field(default=("rms.ccod",), min_length=1)
-    #: Who knows what should be there: ``own`` (SyncStock's stock), or ``package.module:function``, which is called
-    #: with style codes and yields (sku, style_code, location, quantity, updated_at).
+    #: Who knows what should be there: ``own`` (SyncStock's stock), ``rms`` (``[vendors.rms]``), or
+    #: ``package.module:function``, which is called with style codes and yields (sku, style_code, location, quantity,
+    #: updated_at).
     truth: str = "own"
     #: ``on_hand`` where the truth is what lies there; ``available`` only where it is net of open orders.
     quantity: Literal["on_hand", "available"] = "on_hand"
@@ -57,8 +58,8 @@ class ShopifyPolicy(BaseModel):
     @field_validator("truth")
     @classmethod
     def _callable(cls, truth: str) -> str:
-        if truth != "own" and ":" not in truth:
-            raise ValueError("must be own or package.module:function")
+        if truth not in ("own", "rms") and ":" not in truth:
+            raise ValueError("must be own, rms or package.module:function")
         return truth
 
     @field_validator("locations")

@@ -9,7 +9,7 @@ exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,9 @@ from syncstock_dagster.channels.shopify.clock import Clock
 from syncstock_dagster.stock.policy import resolve_callable
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+
+#: The location of a truth that knows of one place only.
+_ONE_PLACE = "main"
 
 
 class Level(NamedTuple):
@@ -102,7 +105,18 @@ def truth_of(name: str, url: str) -> Truth:
     Raises:
         ConfigError: there is no such function.
     """
-    return OwnStock(url) if name == "own" else StyleCodeTruth(name, resolve_callable(name))
+    if name == "own":
+        return OwnStock(url)
+    return StyleCodeTruth(name, _rms_levels if name == "rms" else resolve_callable(name))
+
+
+def _rms_levels(style_codes: Sequence[str]) -> Iterator[Level]:
+    """What RMS says of these styles; a row without a quantity says nothing."""
+    from syncstock_dagster.sources.rms import read_levels
+
+    for one in read_levels(style_codes=style_codes):
+        if one.quantity is not None:
+            yield Level(one.sku, one.style_code, one.location or _ONE_PLACE, one.quantity, one.updated_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -152,7 +155,7 @@ def test_the_truth_is_named_in_the_configuration(tmp_path: Any) -> None:
     assert policy.locations == {"gid://shopify/Location/12": ("a",)}
     assert truth_of(policy.truth, "").needs_style_code
     for wrong in (
-        'truth = "rms"',
+        'truth = "oracle"',
         'quantity = "incoming"',
         'metafields = ["ccod"]',
         "nonsense = 1",
@@ -167,3 +170,26 @@ def test_the_truth_is_named_in_the_configuration(tmp_path: Any) -> None:
 
 def test_the_configuration_of_the_checkout_is_the_default() -> None:
     assert load_shopify_policy(REPOSITORY / "syncstock.toml") == ShopifyPolicy()
+
+
+def test_rms_is_asked_by_style_code_and_a_quantity_that_it_does_not_say_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view of RMS in a database of another kind; its account comes from the environment."""
+    database = tmp_path / "rms.db"
+    with closing(sqlite3.connect(database)) as rms:
+        rms.execute("create table View_Items (C_ARTICULO, CCOD, Description, Price, Quantity)")
+        rows = [
+            ("ST17-R", "ST17", "Shirt", 9, 4),
+            ("ST17-B", "ST17", "Shirt", 9, None),
+            ("X", "ST18", "Hat", 5, 7),
+        ]
+        rms.executemany("insert into View_Items values (?, ?, ?, ?, ?)", rows)
+        rms.commit()
+    monkeypatch.setenv("SYNCSTOCK_RMS_URL", f"sqlite:///{database}")
+
+    reading = asked(truth_of("rms", "unused"), "st17-r", "ST17-B", "X", style="ST17")
+
+    assert reading.find("ST17", "st17-r").quantities == {"main": 4}
+    assert reading.find("ST17", "ST17-B").problem == "missing in the truth, which is not zero"
+    assert reading.find("ST17", "X").problem == "missing in the truth, which is not zero"
