@@ -17,7 +17,7 @@ from syncstock_dagster.resources import SyncStock
 from syncstock_dagster.settings import get_settings
 
 #: A backfill of more days than this writes the reports of the newest ones only.
-_MOST_REPORTS = 31
+_MOST_REPORTS = 14
 
 
 @dg.asset(
@@ -33,7 +33,7 @@ def excel_update_report(context: dg.AssetExecutionContext, syncstock: SyncStock)
     """The sheet of the evening: what to change in Excel, what differs, what waits for approval, what was not found.
 
     Written below `reports/` as workbook, page and text, and sent, once for each day, to whom SYNCSTOCK_ALERT_URLS
-    names. Writing it changes nothing: a sale is written off when a later sheet agrees. Of long ranges the newest 31
+    names. Writing it changes nothing: a sale is written off when a later sheet agrees. Of long ranges the newest 14
     days are written. Grain: day. Unit: the articles' own.
     """
     from syncstock_dagster.operations.alerts import Fact, tell_once

@@ -167,3 +167,22 @@ def _newest() -> date:
     from syncstock_dagster.partitions import newest_day
 
     return newest_day()
+
+
+def test_a_range_writes_the_report_of_each_day_and_sends_the_one_of_today(day: Day) -> None:
+    first = _newest() - timedelta(days=2)
+    result = day.shop.materialise("excel_update_report", day=str(first), last=str(_newest()))
+    assert result.success, why_red(result)
+    told = day.shop.metadata(result, "excel_update_report")
+    assert set(told) == {str(first + timedelta(days=n)) for n in range(3)}
+    assert all(Path(facts["workbook"]).is_file() and facts["items_to_update"] == 0 for facts in told.values())
+    assert [message["title"] for message in day.post.messages] == ["SyncStock: 1 report"]
+    # An address that is down makes nothing red.
+    day.post.refuses = True
+    day.sheet("morning.csv", {"A": 10}, minutes_ago=60)
+    day.sheet("odd.csv", {"A": 900}, minutes_ago=1)
+    day.run("daily_sync")
+    assert len(day.post.messages) == 1
+    day.post.refuses = False
+    assert day.shop.materialise("stock_alerts").success
+    assert "A at noon: counted 900" in day.post.messages[1]["message"]
