@@ -235,6 +235,8 @@ def _tell(report: Mapping[str, Any], as_json: bool) -> None:
 
 def _print(report: Mapping[str, Any]) -> None:
     typer.echo(report["message"])
+    for name in report.get("resumed", ()):
+        typer.echo(f"Before it, {name} was brought to its end: `syncstock shopify status {name}`.")
     told = report["report"]
     if told is None:
         return

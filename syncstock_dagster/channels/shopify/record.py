@@ -130,7 +130,8 @@ def _wait_for(connection: Connection[Any], shop: str, product_id: str, seconds: 
         return False
     try:
         with connection.transaction():
-            connection.execute("select set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
+            milliseconds = max(1, round(seconds * 1000))  # 0 would be for ever
+            connection.execute("select set_config('lock_timeout', %s, true)", (f"{milliseconds}ms",))
             connection.execute(
                 "select pg_advisory_lock(hashtextextended('shopify ' || %s || ' ' || %s, 0))",
                 (shop, product_id),

@@ -50,6 +50,10 @@ _DRY_RUN_PRODUCTS = 10
 _log = logging.getLogger(__name__)
 
 
+class BeingWorkedOn(BadInput):
+    """Another process has the run."""
+
+
 @dataclass
 class Channel:
     """The way to one shop, with what its owner decided. Tests and the demo make one of their own."""
@@ -148,13 +152,16 @@ def execute(
         return _nothing(NOT_CONFIGURED)
     if kind == "reverse" and not settings.enable_reverse_stock_sync:
         return _nothing("The reverse stock sync is switched off: ENABLE_REVERSE_STOCK_SYNC is false.")
-    for uuid in record.unfinished(channel.url, channel.client.shop, kind):
-        _resume(channel, uuid, who=who)
+    resumed = [
+        name
+        for uuid in record.unfinished(channel.url, channel.client.shop, kind)
+        if (name := _resume(channel, uuid, who=who))
+    ]
     options = options or Options.of(settings)
     day = day or channel.today(settings.timezone)
     sync = begin(channel, kind, day, options, who=who)
-    only_plan = channel.policy.updates == "approve"
-    return _run(channel, sync, only_plan=only_plan, who=who)
+    report = _run(channel, sync, only_plan=channel.policy.updates == "approve", who=who)
+    return report | {"resumed": resumed}
 
 
 def plan(
@@ -325,7 +332,7 @@ def _run(channel: Channel, sync: Sync, *, only_plan: bool, who: str | None) -> d
     """A run, or the rest of it, under its lock."""
     with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
         if not is_ours:
-            raise BadInput(f"{sync.name} is being worked on by another process.")
+            raise BeingWorkedOn(f"{sync.name} is being worked on by another process.")
         clock = channel.client.clock
         began = clock.monotonic()
         if sync.state == "discovering":
@@ -355,15 +362,18 @@ def _run(channel: Channel, sync: Sync, *, only_plan: bool, who: str | None) -> d
         return report
 
 
-def _resume(channel: Channel, uuid: str, *, who: str | None) -> None:
+def _resume(channel: Channel, uuid: str, *, who: str | None) -> str | None:
+    """Go on with a run that was interrupted; its name, unless there was nothing to do or somebody is at it."""
     sync = find_sync(channel.url, uuid)
     if sync.state == "discovering":  # nothing was sent, and its list is old
         with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
             if is_ours:
                 record.set_state(connection, sync.sync_id, "finished")
-        return
-    with suppress(BadInput):  # somebody is at it
+        return None
+    with suppress(BeingWorkedOn):
         _run(channel, sync, only_plan=False, who=who)
+        return sync.name
+    return None
 
 
 def _discover(channel: Channel, connection: Connection[Any], sync: Sync) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -130,6 +133,30 @@ def test_a_push_sends_what_changed_and_nothing_else(listening: str, shop: Shop) 
     report = json.loads(run("run", "--push", "--json", code=3).stdout)
     assert levels(shop)["tea-blue"] == 9
     assert report["report"]["statistics"]["products_found"] == 1
+
+
+@pytest.mark.parametrize("call", ["SetQuantities", "AddTags"])
+def test_a_process_that_is_killed_is_followed_by_one_that_goes_on(
+    listening: str, shop: Shop, call: str
+) -> None:
+    """A real one, by SIGKILL, when its call has arrived and its answer has not."""
+    command = [sys.executable, "-c", "from syncstock_dagster.cli import main; main()", "shopify", "run"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(name: str) -> None:
+        if name == call:
+            process.kill()
+
+    shop.before_call = kill
+    assert process.wait(60) == -signal.SIGKILL
+    shop.before_call = None
+
+    told = json.loads(run("run", "--json").stdout)
+
+    assert levels(shop) == {"TEA-RED": 3, "tea-blue": 7, "TEA-GONE": 0, "OTHER": 3}
+    (interrupted,) = told["resumed"]
+    assert json.loads(run("status", interrupted, "--json").stdout)["state"] == "finished"
+    assert len(shop.writes) == 1
 
 
 def test_a_wrong_token_is_told_in_words(listening: str, shop: Shop) -> None:

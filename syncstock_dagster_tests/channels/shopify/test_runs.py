@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -368,6 +369,20 @@ def test_a_product_that_cannot_be_tagged_is_done_all_the_same_and_it_is_said(wor
     assert report["report"]["details"]["left"][0]["reason"].startswith("done, but not tagged: add_tags")
     world.shop.fault = None
     assert world.run()["report"]["statistics"]["products_found"] == 0, "our record is what counts"
+
+
+def test_several_runs_at_once_do_each_product_once(world: World) -> None:
+    world.policy = ShopifyPolicy(lock_seconds=0)
+    world.shop.rate = 500
+    for number in range(40):
+        world.add(f"C{number}", {f"{number}-A": 5, f"{number}-B": 1}, {f"{number}-A": 3, f"{number}-B": 1})
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(world.run, max_concurrent=3, batch_size=5) for _ in range(3)]:
+            done.result()
+
+    assert all(world.level(f"{number}-A") == 3 for number in range(40))
+    assert len(world.shop.writes) == 40
 
 
 def test_a_plan_that_nobody_applied_is_not_carried_out_by_the_next_run(world: World) -> None:
