@@ -17,6 +17,7 @@ from syncstock_dagster.operations.alerts import Fact
 from syncstock_dagster.stock import days
 from syncstock_dagster.stock.causes import explain_variances
 from syncstock_dagster.stock.policy import Policies
+from syncstock_dagster.stock.reading import not_listed
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -175,7 +176,7 @@ def evening_report(url: str, policies: Policies, day: date, *, timezone: str) ->
         }  # fmt: skip
         items = _rows(connection, "items", asked)
         undecided = _rows(connection, "waiting", asked)
-        missing = _rows(connection, "not_found", asked)
+        unknown = _rows(connection, "not_found", asked)
         (orders,) = _rows(connection, "orders", asked)
         sold = _rows(connection, "most_sold", asked)
     return EveningReport(
@@ -187,7 +188,7 @@ def evening_report(url: str, policies: Policies, day: date, *, timezone: str) ->
         tuple(Item(**row) for row in items),
         tuple(_difference(row, causes) for row in verdicts.offending),
         tuple(Undecided(**row) for row in undecided),
-        tuple(Missing(**row) for row in missing),
+        (*_not_listed(url, policies, (day, day)), *(Missing(**row) for row in unknown)),
         tuple((row["sku"], row["sold"]) for row in sold),
     )
 
@@ -204,22 +205,36 @@ def explained(
     return {one["count_id"]: _explanation(one, best.get(one["count_id"])) for one in counts}
 
 
+def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[Missing]:
+    """Stocked articles that the last sheet that should list everything lacks."""
+    rows = not_listed(url, policies, span).to_dict("records")
+    return [
+        Missing(
+            "not listed",
+            row["sku"],
+            row["location"],
+            f"{_shown(row['on_hand'])} in the books, and not in {row['file']}",
+            row["counted_at"],
+        )
+        for row in rows
+    ]
+
+
 def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
     """What people should be told about counts, each once: missing in a sheet, held or doubtful, to review."""
+    span = (today - _TELL_FOR, today + timedelta(days=1))
     judged = days.verdicts(url, policies, (today - _LATE_FOR, today + timedelta(days=1)))
     with connect(url) as connection:
         sheet_sources = _sheet_sources(connection, policies)
         values = {
-            "first": today - _TELL_FOR, "last": today + timedelta(days=1), "sheet_sources": sheet_sources,
-            "timezone": timezone, "lasting": _TELL_FOR,
+            "first": span[0], "last": span[1], "sheet_sources": sheet_sources, "timezone": timezone,
+            "lasting": _TELL_FOR,
         }  # fmt: skip
-        missing = _rows(connection, "not_found", values)
         undecided = _rows(connection, "waiting", values)
         review = _rows(connection, "new_differences", values)
     facts = [
-        Fact(f"not listed {row['sku']}@{row['location']}", "critical", row["told"])
-        for row in missing
-        if row["kind"] == "not listed"
+        Fact(f"not listed {one.sku}@{one.location}", "critical", f"{one.sku} at {one.location}: {one.told}")
+        for one in _not_listed(url, policies, span)
     ]
     facts += [Fact(f"held {row['count_id']}", "alert", _told(row)) for row in undecided]
     facts += [

@@ -1,20 +1,6 @@
--- What a sheet and the books do not both know: articles that a complete sheet of these days does not list, codes that
--- nobody knows, and articles that sheets brought. Grain: one of them.
-select x.kind, x.sku, x.location, x.told, x.since
-from (
-  select distinct on (1, 2, 3) 'not listed' as kind, split_part(e.error ->> 'found', ' is not counted', 1) as sku,
-         split_part(e.error ->> 'found', ' at ', -1) as location, e.error ->> 'found' as told, d.received_at as since
-  from deliveries as d
-  cross join lateral jsonb_array_elements(d.errors) as e (error)
-  where d.kind = 'counts' and d.state in ('received', 'posted')
-    and e.error ->> 'expected' like 'each stocked article%%'
-    and exists (
-      select from delivery_days as y
-      where y.delivery_id = d.delivery_id and y.day between %(first)s::date and %(last)s::date)
-  order by 1, 2, 3, d.received_at desc) as x
-union all
-select 'unknown code', q.sku, q.location, q.reason || ', from ' || q.source || ': ' || count(*) || ' row(s) wait',
-       min(q.created_at)
+-- Codes of sheets that nobody knows, and articles that sheets of these days brought. Grain: one of them.
+select 'unknown code' as kind, q.sku, q.location, q.reason || ', from ' || q.source || ': ' || count(*) || ' row(s) wait' as told,
+       min(q.created_at) as since
 from quarantine as q
 where q.state = 'waiting' and q.reason in ('unknown_sku', 'unknown_location')
 group by q.sku, q.location, q.reason, q.source
