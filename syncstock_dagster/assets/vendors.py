@@ -4,7 +4,7 @@ Define here what Dagster shows of them. Keep out pulling (``sources``).
 """
 
 # No postponed annotations here: Dagster reads the types of `context` and `config` while it decorates.
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import dagster as dg
@@ -202,15 +202,20 @@ def pull_changes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
 )
 def source_hints(context: dg.SensorEvaluationContext, syncstock: SyncStock) -> dg.SensorResult:
     """One tick: a run for each source of which hints wait."""
+    from syncstock_dagster.accounts import read_accounts
     from syncstock_dagster.sources.hints import waiting
+    from syncstock_dagster.sources.vendors import configured
 
-    found = {name: told for name, told in waiting(syncstock.db().url).items() if name in NAMES}
+    known = configured(read_accounts())
+    found = {name: told for name, told in waiting(syncstock.db().url).items() if name in known}
     if not found:
         return dg.SensorResult(skip_reason="No hint waits.")
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
     requests = [
         dg.RunRequest(
-            # Hints that were tried in vain are asked for again under another key, until they are given up.
-            run_key=f"hints:{name}:{told.newest}:{told.attempts}",
+            # What was tried in vain is asked for again under another key until it is given up; what a limit has left
+            # over, with the next hour.
+            run_key=f"hints:{name}:{told.newest}:{told.attempts}:{hour}",
             asset_selection=[_KEYS[name]],
             run_config={"ops": {f"{name}_stock": {"config": {"scope": "hints"}}}},
             tags={ASKED_BY: "source_hints", "syncstock/hints": str(told.count)},

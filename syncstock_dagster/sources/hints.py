@@ -84,6 +84,11 @@ def work_off(url: str, source: Source, rules: Rules, *, who: str | None = None) 
         read = [row[0] for row in rows if row[1] not in gone | left]
         _close(operation.connection, read, "read")
         _close(operation.connection, [row[0] for row in rows if row[1] in gone], "missing")
+        # A limit that is used up is no attempt: these wait until it is not.
+        operation.connection.execute(
+            "update source_hints set attempts = attempts - 1 where hint_id = any(%s)",
+            ([row[0] for row in rows if row[1] in left],),
+        )
 
     ask = Ask(ids=tuple(dict.fromkeys(row[1] for row in rows)), active_only=False)
     return pull(url, source, ask, rules, name=f"{source.name}: hints", who=who, then=close)

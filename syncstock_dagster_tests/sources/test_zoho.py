@@ -14,7 +14,7 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
 from syncstock_dagster.operations.dead_letters import replay
-from syncstock_dagster.sources import asking
+from syncstock_dagster.sources import asking, hints
 from syncstock_dagster.sources.protocol import RefusedError, Source, UnreachableError
 from syncstock_dagster.sources.pull import letter_handler, newest_change
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
@@ -231,6 +231,31 @@ def test_a_code_at_fault_is_found_and_the_others_are_read(
     assert (result.refused, result.missing, result.levels) == (1, 0, 3)
     (letter,) = db.dead_letters()["payload"]
     assert letter["id"] == ids[3]
+
+
+def test_hints_wait_out_a_limit_and_are_given_up_after_some_failures(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    vendor, fake = pair
+    given = vendors.rules(db, trust="authoritative")
+    first = next(iter(fake.items.values()))
+    hints.receive(db.url, "zoho", [first.item_id])
+    fake.faults.next("429/45")
+    for _ in range(7):
+        result = hints.work_off(db.url, vendor.source, given)
+        assert result is not None
+        assert result.status == "partly"
+    assert hints.waiting(db.url)["zoho"].attempts == 0
+    vendor.clock.pass_by(hours=2)
+    assert hints.work_off(db.url, vendor.source, given) is not None
+    assert first.sku in stock(db)
+    hints.receive(db.url, "zoho", [first.item_id])
+    for _ in range(5):
+        fake.faults.next("401/57")
+        with pytest.raises(RefusedError):
+            hints.work_off(db.url, vendor.source, given)
+    assert hints.work_off(db.url, vendor.source, given) is None
+    assert hints.waiting(db.url) == {}
 
 
 def test_what_changed_waits_until_a_stopped_pull_of_everything_has_ended(
