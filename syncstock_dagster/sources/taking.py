@@ -20,10 +20,10 @@ import pyarrow.csv as arrow_csv
 from syncstock_dagster.catalog.policy import AutoCommit, CataloguePolicy, SourceChanges
 from syncstock_dagster.catalog.staging import take_changes
 from syncstock_dagster.operations.log import Operation, Statistics
+from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, Evidence
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.release import replay_known
-from syncstock_dagster.stock.sync import post_evidence
 from syncstock_dagster.store.statements import statement
 
 #: Articles that are staged at once; so memory does not grow with the catalogue.

@@ -18,9 +18,8 @@ from syncstock_dagster.catalog.lookup import find_articles
 from syncstock_dagster.errors import BadInput, RowError
 from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
 from syncstock_dagster.operations.log import Operation, Statistics
-from syncstock_dagster.stock.deliveries import claim
+from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.policy import Policies
-from syncstock_dagster.stock.posting import Posting
 from syncstock_dagster.stock.records import (
     MovementRecord,
     POSRecord,
@@ -57,33 +56,16 @@ def handlers(
         record = _record(url, record_type, letter)
         given: dict[str, Any] = {name: [record]}
         evidence = evidence_from_records(**given, zone_of=zone_of)
-        delivery_id, known = claim(
-            operation.connection,
-            [f"key:dead-letter/{letter.uuid}"],
-            False,
+        delivery_id, statistics = post_evidence(
+            operation,
+            evidence,
+            policies,
             name=f"dead letter {letter.dead_letter_id}",
-            kind="call",
-            source=None,
-            state="posted",
-            recorded_at=None,
-            content_sha256=None,
-            reader=None,
-            row_count=len(evidence),
-            errors="[]",
-            who=operation.who,
-            operation_id=operation.operation_id,
+            default_location=default_location,
+            counts_like="pos",
+            identities=[f"key:dead-letter/{letter.uuid}"],
         )
-        if known is not None:
-            return {"already": True}
-        posting = Posting(
-            operation.connection, operation.operation_id, policies, default_location=default_location
-        )
-        posting.take_evidence(evidence, delivery_id)
-        statistics = posting.finish()
-        operation.connection.execute(
-            "update deliveries set posted_at = clock_timestamp() where delivery_id = %s", (delivery_id,)
-        )
-        return statistics
+        return statistics if delivery_id else {"already": True}
 
     return dict.fromkeys(_RECORDS, post)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from syncstock_dagster.catalog.products import upsert_rows
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
-from syncstock_dagster.stock.deliveries import Receipt, claim, find_known, receive
+from syncstock_dagster.stock.calls import post_evidence
+from syncstock_dagster.stock.deliveries import Receipt, find_known, receive
 from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.letters import bury_bad_rows
 from syncstock_dagster.stock.policy import Policies
@@ -74,57 +75,6 @@ def deliver(
 
     outcome = run_operation(url, note or "Sync", "sync", work, who=who, is_rollbackable=True, dry_run=dry_run)
     return SyncResult.of(outcome, note)
-
-
-def post_evidence(
-    operation: Operation,
-    evidence: Evidence,
-    policies: Policies,
-    *,
-    name: str,
-    default_location: str,
-    counts_like: str,
-    source: str | None = None,
-    identities: Sequence[str] = (),
-    recorded_at: datetime | None = None,
-    again: bool = False,
-) -> tuple[int, Statistics]:
-    """``deliver`` in the caller's operation: the delivery and its statistics; 0 where it is known already."""
-    connection = operation.connection
-    delivery_id, known = claim(
-        connection,
-        identities,
-        again,
-        name=name,
-        kind="call",
-        source=source,
-        state="posted",
-        recorded_at=recorded_at,
-        content_sha256=None,
-        reader=None,
-        row_count=len(evidence),
-        errors="[]",
-        who=operation.who,
-        operation_id=operation.operation_id,
-    )
-    if known is not None:
-        return 0, {"answered": known}
-    posting = Posting(
-        connection,
-        operation.operation_id,
-        policies,
-        default_location=default_location,
-        counts_like=counts_like,
-        recorded_at=recorded_at,
-    )
-    posting.take_evidence(evidence, delivery_id)
-    statistics = settle_recounts(
-        operation, policies, posting.finish(), delivery_id, default_location=default_location
-    )
-    connection.execute(
-        "update deliveries set posted_at = clock_timestamp() where delivery_id = %s", (delivery_id,)
-    )
-    return delivery_id, statistics | {"seconds": posting.seconds}
 
 
 def post_deliveries(
