@@ -15,6 +15,7 @@ _AUDIT = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("item_stock"), "l
 _COUNTS = dg.AssetSelection.assets("excel_counts", "pos_counts")
 #: Never in one run with the report, which tells the same things itself.
 _ALERTS = dg.AssetSelection.assets("stock_alerts")
+_REVIEW = dg.AssetSelection.assets("variance_report", "inventory_accuracy", "sync_performance")
 _DERIVED = dg.AssetSelection.assets("inventory_ledger", "daily_snapshot")
 
 daily_sync = dg.define_asset_job(
@@ -49,7 +50,7 @@ end_of_day = dg.define_asset_job(
 
 nightly_close = dg.define_asset_job(
     "nightly_close",
-    selection=_FLOW | dg.AssetSelection.groups("publishing", "reports"),
+    selection=_FLOW | dg.AssetSelection.groups("publishing") | _REVIEW,
     description="The whole flow for a day that is over, with the audit of every law; then the day is published and "
     "reported on, unless a blocking check fails.",
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from syncstock_dagster.assets.stock import inventory_ledger
+from syncstock_dagster.assets.stock import inventory_ledger, reconciled_stock
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, plain, tell_each_day
 from syncstock_dagster.resources import SyncStock
@@ -86,6 +86,57 @@ def variance_report(context: dg.AssetExecutionContext, syncstock: SyncStock) -> 
     )
     context.log.info(f"{days[-1]}: {told}.")
     return dg.MaterializeResult()
+
+
+@dg.asset(
+    group_name="reports",
+    kinds={"postgres", "matplotlib"},
+    owners=["team:stock"],
+    partitions_def=STOCK_DAYS,
+    backfill_policy=ONE_RUN,
+    deps=[reconciled_stock],
+    metadata=table_metadata("sync_performance_logs"),
+)
+def sync_performance(context: dg.AssetExecutionContext, syncstock: SyncStock) -> dg.MaterializeResult:
+    """How long syncs, loads, pulls, pushes and decisions took, for how much, and how many failed.
+
+    Of the operations that began on a day, whatever days their evidence is about; `syncstock performance` tells their
+    types apart, `syncstock operations show` the stages of one. Measured anew whenever it runs. Grain: day. Units:
+    seconds; items are rows and articles.
+    """
+    from syncstock_dagster.operations.pictures import markdown_image
+    from syncstock_dagster.operations.reading import performance_of_days
+    from syncstock_dagster.settings import get_settings
+
+    days = days_of_run(context)
+    found = performance_of_days(syncstock.db().url, days[0], days[-1], get_settings().timezone)
+    facts = {day: _performance_facts(found.get(day, {})) for day in days}
+    tell_each_day(context, days, facts)
+    context.log.info(f"{sum(fact['operations'] for fact in facts.values())} operations on {len(days)} days.")
+    if len(days) == 1:
+        return dg.MaterializeResult()
+    picture = markdown_image(_performance_picture(days, facts), f"Operations, {days[0]} to {days[-1]}")
+    return dg.MaterializeResult(metadata={"this_run_picture": dg.MetadataValue.md(picture)})
+
+
+def _performance_facts(found: Any) -> dict[str, Any]:
+    names = ("operations", "failed", "failed_percent", "items", "seconds", "calls", "bytes", "waited_seconds")
+    facts = {name: found.get(name, 0) for name in names}
+    facts["dagster/partition_row_count"] = facts["operations"]
+    # Where nothing ran the plot has a gap, and no zero.
+    rates = ("items_per_second", "p95_seconds", "slowest_type", "slowest_stage")
+    return facts | {name: found[name] for name in rates if found.get(name) is not None}
+
+
+def _performance_picture(days: list[date], facts: dict[date, dict[str, Any]]) -> bytes:
+    from syncstock_dagster.operations.pictures import draw_trend, figure, png
+
+    drawn, (seconds, items, failed) = figure(8.4, 2.4, 3)
+    draw_trend(seconds, days, [float(facts[day]["seconds"]) for day in days], "Seconds")
+    rates = [float(facts[day].get("items_per_second", "nan")) for day in days]
+    draw_trend(items, days, rates, "Items a second")
+    draw_trend(failed, days, [float(facts[day]["failed_percent"]) for day in days], "Failed, %", most=105)
+    return png(drawn)
 
 
 def _accuracy_facts(exact: Any, lost: Any) -> dict[str, Any]:

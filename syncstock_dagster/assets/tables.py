@@ -28,6 +28,18 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("row_count", "int", "How many rows it holds."),
         ("errors", "jsonb", "What is wrong with it: sheet, row, column, found, expected, remedy."),
     ),
+    "sync_performance_logs": (
+        ("operation_id", "bigint", "The operation."),
+        ("total_duration", "interval", "How long it took."),
+        ("items_processed", "bigint", "For how many rows and articles."),
+        ("items_per_second", "numeric", "The two together."),
+        ("api_calls_count", "bigint", "Calls of other systems."),
+        ("bytes_transferred", "bigint", "What went over the wire."),
+        ("rate_limit_wait", "interval", "Of it waited for a vendor's limit."),
+        ("bottleneck_stage", "text", "The stage that took longest."),
+        ("stages", "jsonb", "Each stage: seconds, rows, calls, bytes, waits."),
+        ("recorded_at", "timestamptz", "When it ended."),
+    ),
     "products": (
         _ARTICLE,
         ("sku", "text", "Its code, compared exactly."),

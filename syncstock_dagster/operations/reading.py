@@ -5,6 +5,7 @@ What belongs here: questions about what was done. What does not: doing it.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from syncstock_dagster.errors import BadInput
@@ -41,6 +42,13 @@ def performance(url: str, days: int = 30, operation_type: str | None = None) -> 
     from syncstock_dagster.stock.reading import query
 
     return query(url, "performance", days=days, type=operation_type)
+
+
+def performance_of_days(url: str, first: date, last: date, timezone: str) -> dict[date, dict[str, Any]]:
+    """How operations did on each business day, by the clock of one zone; a day without any is not in it."""
+    values = {"first": first, "last": last, "timezone": timezone}
+    with connect(url) as connection:
+        return {row["day"]: row for row in _rows(connection, "days/performance", **values)}
 
 
 def activity(url: str) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import struct
+from datetime import timedelta
 
 import pytest
 
 from syncstock_dagster.assets import reports
 from syncstock_dagster.operations.pictures import draw_bars, figure, png
+from syncstock_dagster.partitions import newest_day
 from syncstock_dagster_tests.shop import Shop, why_red
 
 DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
@@ -104,3 +106,32 @@ def test_a_picture_is_the_same_twice_and_takes_any_name() -> None:
         return png(picture)
 
     assert drawn() == drawn()
+
+
+def test_how_operations_did_is_told_of_the_day_on_which_they_began(shop: Shop) -> None:
+    """Whatever days their evidence is about: all of this was done today."""
+    fill(shop)
+    today = newest_day()
+    result = shop.materialise("sync_performance", day=str(today - timedelta(days=1)), last=str(today))
+    assert result.success, why_red(result)
+    told = shop.metadata(result, "sync_performance")
+    by_type = shop.db.performance(days=1)
+    now = told[str(today)]
+    assert now["operations"] == by_type["runs"].sum() > 3
+    assert now["failed"] == 0
+    assert now["items"] == by_type["items"].sum() > 0
+    assert now["items_per_second"] > 0 and now["slowest_type"] in set(by_type["type"])
+    before = told[str(today - timedelta(days=1))]
+    assert (before["operations"], before["seconds"]) == (0, 0)
+    assert "items_per_second" not in before
+    assert size(now["this_run_picture"]) == (672, 192)
+
+
+def test_the_night_sends_no_report_and_no_alerts(shop: Shop) -> None:
+    """Both tell the same things; each has a job of its own."""
+    nightly = {
+        key.to_user_string()
+        for key in shop.defs.resolve_job_def("nightly_close").asset_layer.selected_asset_keys
+    }
+    assert {"variance_report", "inventory_accuracy", "sync_performance", "published_days"} <= nightly
+    assert not {"excel_update_report", "stock_alerts"} & nightly
