@@ -26,6 +26,8 @@ from syncstock_dagster_tests.conftest import FreshDatabases
 SKUS = st.sampled_from(["A", "B"])
 PRICES = st.integers(1, 4)
 SOURCES = st.sampled_from(["zoho", "xorosoft"])
+#: The id of an article that there never is.
+UNKNOWN = 424_242
 State = dict[str, int]
 
 
@@ -96,6 +98,22 @@ class Catalogue(RuleBasedStateMachine):
     @rule(sku=SKUS, price=PRICES, source=SOURCES)
     def a_source_says_a_price(self, sku: str, price: int, source: str) -> None:
         self.db.stage_products([{"sku": sku, "price": price}], source=source)
+        self.heard(sku, price, source)
+
+    @rule(sku=SKUS, price=PRICES, source=SOURCES)
+    def what_nobody_understood_is_mended_and_replayed(self, sku: str, price: int, source: str) -> None:
+        """It is as if the source had said it right, and said it when it was replayed; twice is once."""
+        self.db.stage_products([{"inventory_id": UNKNOWN, "price": price}], source=source)
+        self.check()
+        (letter,) = self.db.dead_letters()["dead_letter_id"]
+        self.db.fix_letter(int(letter), {"sku": sku})
+        self.db.replay_letter(int(letter))
+        self.heard(sku, price, source)
+        self.db.replay_letter(int(letter))
+        self.check()
+
+    def heard(self, sku: str, price: int, source: str) -> None:
+        """What a source says waits, unless it is known."""
         now = self.prices.get(sku)
         key = (source, sku)
         remote, agreed = self.said.get(key, (None, None))
