@@ -29,6 +29,8 @@ _OPTIONS = " ".join(
         "random_page_cost": "1.1",
     }.items()
 )
+#: Databases to which a thread keeps a connection; one is the rule, tests and benchmarks go from one to the next.
+_KEPT = 4
 _local = threading.local()
 _inherited: list[dict[str, Any]] = []
 
@@ -58,8 +60,8 @@ def sqlalchemy_url(url: str) -> str:
 def connect(url: str) -> Iterator[Connection[tuple[Any, ...]]]:
     """A connection in schema ``syncstock`` and UTC; transactions are begun explicitly.
 
-    A thread's last connection is kept for its next call: a fresh session would plan every statement with cold
-    caches. One whose call failed is never used again.
+    A thread's last connection to a database is kept for its next call: a fresh session would plan every statement
+    with cold caches. One whose call failed is never used again.
     """
     connection = _take_idle(url) or psycopg.connect(
         libpq_url(url),
@@ -74,8 +76,11 @@ def connect(url: str) -> Iterator[Connection[tuple[Any, ...]]]:
         connection.close()
         raise
     is_clean = connection.info.transaction_status == TransactionStatus.IDLE
-    if not is_clean or _idle().setdefault(url, connection) is not connection:
+    idle = _idle()
+    if not is_clean or idle.setdefault(url, connection) is not connection:
         connection.close()
+    elif len(idle) > _KEPT:
+        idle.pop(next(iter(idle))).close()  # the one that was not asked for the longest
 
 
 def close_idle(url: str) -> None:

@@ -129,8 +129,7 @@ class _Child:
         for part in book_wire.frame(*book_wire.request(content, wording, limits.seconds)):
             view = memoryview(part)
             while len(view):
-                _, ready, _ = select.select([], [pipe], [], _POLL_SECONDS)
-                if ready:
+                if _is_ready(pipe, select.POLLOUT):
                     view = view[os.write(pipe, view) :]
                 elif time.monotonic() > deadline:
                     raise self._too_slow(limits)
@@ -209,7 +208,7 @@ class _Watch:
         taken = bytearray(size)
         view = memoryview(taken)
         while len(view):
-            ready, _, _ = select.select([pipe], [], [], _POLL_SECONDS)
+            ready = _is_ready(pipe, select.POLLIN)
             if self.child.resident() > self.limits.megabytes:
                 raise self.child._too_large(self.limits)
             if ready:
@@ -220,6 +219,13 @@ class _Watch:
             elif time.monotonic() > self.deadline:
                 raise self.child._too_slow(self.limits)
         return taken
+
+
+def _is_ready(pipe: int, event: int) -> bool:
+    """Whether a pipe can be read or written, after a short wait; ``select`` would refuse the thousandth open file."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    return bool(poll.poll(_POLL_SECONDS * 1000))
 
 
 def _widen(pipe: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import struct
 import threading
 import time
@@ -223,6 +224,20 @@ def test_many_files_are_read_by_one_process_at_a_time_and_leave_no_process_behin
     for thread in threads:
         thread.join()
     assert len(reader_process._idle) <= max(before, reader_process._KEPT)
+
+
+def test_a_process_with_very_many_open_files_reads_one_more():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_048), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    while reader_process._idle:  # so that the pipes to the reader have high numbers, too
+        reader_process._idle.pop().kill()
+    try:
+        assert read_book(SIMPLE, Wording(), LIMITS).grids
+    finally:
+        for one in taken:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_cells_on_the_wire_are_those_that_were_read():
