@@ -98,8 +98,9 @@ up: ## the demo in Dagster: webserver and daemon, until Ctrl-C
 down: ## stop what `up` and `demo` started; the data stays
 	@if [ -f .venv/.complete ]; then .venv/bin/syncstock down; else echo 'Nothing was started from here.'; fi
 
-test: venv ## all tests, on a fresh database of the embedded server
-	@$(VENV_PYTHON) -m pytest
+# Two workers, each with databases of its own; a file of tests stays with one of them.
+test: venv ## all tests, on fresh databases of the embedded server
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: venv ## ruff (rules, format) and mypy
 	$(VENV_PYTHON) -m ruff check .

@@ -194,7 +194,9 @@ def test_processes_that_start_it_at_once_get_one_server(make_server: Callable[..
 def test_it_outlives_the_process_group_that_started_it(make_server: Callable[..., EmbeddedServer]) -> None:
     """Ctrl-C and the end of a terminal reach the whole process group; the server is not part of it."""
     server = make_server()
-    code = START + "import time; time.sleep(60)"
+    # Whoever runs the tests in the background may have had these signals ignored, and that is inherited.
+    heed = "import signal; [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)]\n"
+    code = heed + START + "import time; time.sleep(60)"
     starter = subprocess.Popen(
         [sys.executable, "-c", code, str(server._home)], stdout=subprocess.PIPE, start_new_session=True
     )
