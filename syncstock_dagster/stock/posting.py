@@ -29,6 +29,8 @@ from syncstock_dagster.store.statements import statement
 
 #: From this many rows on, the planner is told what the run's tables hold.
 _ANALYZE_ROWS = 5_000
+#: A table is looked at again once one in so many of its rows is new.
+_SHARE = 10
 
 
 class Posting:
@@ -300,7 +302,10 @@ class Posting:
             self._do("open_points")
         self._do("enter_withdrawn_counts")
         self._do("enter_adjustments")
-        self._analyze("run_entries")
+        # Known since the pairs were locked, unless much has come since.
+        entered = self._rows["enter_withdrawn_counts"] + self._rows["enter_adjustments"]
+        if step > 1 or entered * _SHARE > self._values.get("express_rows", 0):
+            self._analyze("run_entries")
         if self._rows["enter_adjustments"]:
             self._do("add_variances")
         self._do("write_ledger")
