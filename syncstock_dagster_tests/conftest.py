@@ -66,6 +66,11 @@ def _home() -> Path:
     return Path(os.environ.get("SYNCSTOCK_HOME") or REPOSITORY / ".syncstock")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files made for a test hold the time of their making; every worker must find the same names of tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_report_header() -> list[str]:
     """Say on what the tests run, so that a log explains itself."""
     url = _given_url()

@@ -118,7 +118,6 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;
         (archive(**{"word/document.xml": b"<a/>"}), "Word"),
         (archive(**{"hello.txt": b"hi"}), "zip archive"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_does_harm_is_refused_for_what_it_is(content, words):
     parsed = parse(content, "counts/2026-03-01.xlsx", "counts")
