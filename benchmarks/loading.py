@@ -1,6 +1,6 @@
 """The year from files to stock, measured: what several benchmarks load, in a process of its own.
 
-What belongs here: parsing, receiving and posting the files of a folder with a clock beside. What does not:
+What belongs here: loading the files of a folder with a clock beside. What does not:
 what the times are compared with.
 """
 
@@ -14,7 +14,8 @@ import psycopg
 
 from benchmarks.measure import peak_memory
 from syncstock_dagster import SyncStockDB
-from syncstock_dagster.sources import list_drop, parse_drop_file
+from syncstock_dagster.sources import list_drop
+from syncstock_dagster.sources.intake import load
 from syncstock_dagster.stock.policy import DEFAULTS, Policies
 from syncstock_dagster.store.connection import libpq_url
 from syncstock_dagster_tests.real_year import LOCATION, RealYear
@@ -25,9 +26,11 @@ POLICIES = Policies(sources={"excel": DEFAULTS["excel"].model_copy(update={"trus
 
 @dataclass(slots=True)
 class Loaded:
-    """How a load went. ``posting`` divides the stage ``post`` and is not beside it."""
+    """How a load went."""
 
-    stages: dict[str, float] = field(default_factory=dict)
+    #: From the first file opened to the last transaction committed.
+    seconds: float = 0.0
+    #: What of it is posting, by stage; while it lasts, the next file is read.
     posting: dict[str, float] = field(default_factory=dict)
     rows: int = 0
     ledger_entries: int = 0
@@ -35,32 +38,19 @@ class Loaded:
     peak_memory_before: float = 0.0
     peak_memory: float = 0.0
 
-    @property
-    def seconds(self) -> float:
-        """From the first file opened to the last transaction committed."""
-        return sum(self.stages.values())
-
 
 def load_year(url: str, year: RealYear) -> Loaded:
     """Load all files into the empty database at ``url``; products and the location first, which is not timed."""
     db = SyncStockDB(url, policies=POLICIES)
     db.upsert_locations([LOCATION])
-    loaded = Loaded(stages=dict.fromkeys(("parse", "receive", "post"), 0.0))
+    loaded = Loaded(rows=sum(file.rows for file in year.files))
     dropped = {file.name: file for file in list_drop(year.folder)}
     loaded.peak_memory_before = peak_memory()
-    for file in year.files:
-        began = time.perf_counter()
-        parsed = parse_drop_file(dropped[file.path], db.policies)
-        read = time.perf_counter()
-        receipt = db.receive(parsed)
-        assert receipt.state == "received", receipt
-        loaded.stages["parse"] += read - began
-        loaded.stages["receive"] += time.perf_counter() - read
-        loaded.rows += file.rows
-        del parsed
     began = time.perf_counter()
-    db.post_received()
-    loaded.stages["post"] = time.perf_counter() - began
+    done = load(db, [dropped[file.path] for file in year.files])
+    loaded.seconds = time.perf_counter() - began
+    assert [receipt.state for receipt in done.receipts] == ["received"] * len(year.files), done.receipts
+    assert not done.failures, done.failures
     loaded.peak_memory = peak_memory()
     with psycopg.connect(libpq_url(url)) as connection:
         _look_inside(connection, loaded)

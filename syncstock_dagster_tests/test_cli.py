@@ -593,7 +593,7 @@ def test_load_takes_files_once(empty: Run, tmp_path: Path) -> None:
     once_more = empty("load", sales, "--kind", "sales", "--source", "north", "--again")
     assert "movements seen before" in once_more.stdout
     assert stock(empty, "00123") == {"main": "8"}
-    assert "Reading 1/1: sales/north/till.csv: received" in once_more.stderr
+    assert "Loading 1/1: sales/north/till.csv: received" in once_more.stderr
 
 
 def test_load_lists_everything_that_is_wrong_with_a_file(empty: Run, tmp_path: Path) -> None:

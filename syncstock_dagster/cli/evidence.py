@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
     from syncstock_dagster.settings import Settings
     from syncstock_dagster.sources import DropFile
-    from syncstock_dagster.sources.intake import Failure
+    from syncstock_dagster.sources.intake import Failure, Loaded
     from syncstock_dagster.sources.readers import ReaderReport
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.results import SyncResult
@@ -109,7 +109,8 @@ def take_in(
     as_json: bool,
 ) -> None:
     """Receive and post files, or rehearse it, and leave with the exit code that says how it went."""
-    from syncstock_dagster.sources.intake import post, receive, rehearse, waiting_of
+    from syncstock_dagster.sources.intake import load as load_files
+    from syncstock_dagster.sources.intake import rehearse
 
     done = _Done(is_dry_run=dry_run)
     if dry_run:
@@ -120,14 +121,16 @@ def take_in(
             ):
                 done.add_rehearsed(receipt, result)
     else:
-        with output.progress("Reading", len(files)) as step:
-            done.receipts = receive(
-                db, files, settings=settings, again=again, recorded_at=recorded_at, told=done.telling(step)
-            )
-        waiting = waiting_of(done.receipts)
-        with output.progress("Posting", len(waiting)) as step:
-            done.results, done.failures = post(
-                db, waiting, recorded_at=recorded_at, told=lambda _, told: step(_name_of(told))
+        with output.progress("Loading", len(files)) as step:
+            done.add_loaded(
+                load_files(
+                    db,
+                    files,
+                    settings=settings,
+                    again=again,
+                    recorded_at=recorded_at,
+                    told=done.telling(step),
+                )
             )
     done.end(as_json)
 
@@ -167,7 +170,9 @@ def sync(
     if not dry_run:
         waiting = waiting_deliveries(db.url)
         with output.progress("Posting", len(waiting)) as step:
-            done.results, done.failures = post(db, waiting, told=lambda _, told: step(_name_of(told)))
+            results, failures = post(db, waiting, told=lambda _, told: step(_name_of(told)))
+        done.results += results
+        done.failures += failures
         note_look(db)
     with output.progress("Asking readers", len(readers(db))) as step:
         for report in run_readers(db, dry_run=dry_run, told=lambda report: step(report.source)):
@@ -249,6 +254,12 @@ class _Done:
         if result is not None:
             self.results.append(result)
 
+    def add_loaded(self, loaded: Loaded) -> None:
+        """Files that were received and posted."""
+        self.receipts += loaded.receipts
+        self.results += loaded.results
+        self.failures += loaded.failures
+
     def add_report(self, report: ReaderReport) -> None:
         """What a reader brought."""
         self.results += report.results
@@ -312,19 +323,19 @@ def _has_begun(db: SyncStockDB, folder: Path) -> bool:
 
 def _take_drop_folder(db: SyncStockDB, settings: Settings, done: _Done, dry_run: bool) -> None:
     from syncstock_dagster.sources import list_strays
-    from syncstock_dagster.sources.intake import receive, rehearse
+    from syncstock_dagster.sources.intake import load, rehearse
 
     files = _drop_files(settings)
     if files is None:
         done.notes.append(f"There is no drop folder {settings.drop_folder} yet.")
         return
     done.notes += [f"{name} lies where nothing is taken from." for name in list_strays(settings.drop_folder)]
-    with output.progress("Rehearsing" if dry_run else "Reading", len(files)) as step:
+    with output.progress("Rehearsing" if dry_run else "Loading", len(files)) as step:
         if dry_run:
             for receipt, result in rehearse(db, files, told=done.telling(step)):
                 done.add_rehearsed(receipt, result)
         else:
-            done.receipts = receive(db, files, skip_known=True, told=done.telling(step))
+            done.add_loaded(load(db, files, skip_known=True, told=done.telling(step)))
 
 
 def _drop_files(settings: Settings) -> list[DropFile] | None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
@@ -147,28 +148,47 @@ def receive(
 
     ``understood`` is given every file that was read.
     """
-    known = received_before(db, files) if skip_known else {}
     receipts = []
-    for file in files:
-        notes: tuple[str, ...] = ()
-        try:
-            content = file.read()
-            receipt = known.get(key_of(file, content))
-            if receipt is None:
-                parsed = _parse(db, file, content, settings)
-                notes = parsed.notes
-                if understood is not None:
-                    understood(parsed)
-                receipt = db.receive(parsed, again=again, recorded_at=recorded_at, who=who)
-                notes += receipt.notes
-        except STOPS_EVERYTHING:
-            raise
-        except Exception as error:
-            receipt = _failed(file, error)
+    for receipt, notes in _received(db, files, settings, again, skip_known, recorded_at, who, understood):
         receipts.append(receipt)
         if told is not None:
             told(receipt, notes)
     return receipts
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of files that were received and posted one after the other."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    results: list[SyncResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def load(
+    db: SyncStockDB,
+    files: Sequence[DropFile],
+    *,
+    settings: FileSettings | None = None,
+    again: bool = False,
+    skip_known: bool = False,
+    recorded_at: datetime | None = None,
+    who: str | None = None,
+    told: FileTold | None = None,
+) -> Loaded:
+    """Receive and post files, each before the next: a count sheet is understood with the catalogue before it.
+
+    While the database posts one file, the next one is read.
+    """
+    loaded = Loaded()
+    for receipt, notes in _received(db, files, settings, again, skip_known, recorded_at, who):
+        loaded.receipts.append(receipt)
+        results, failures = post(db, waiting_of([receipt]), recorded_at=recorded_at, who=who)
+        loaded.results += results
+        loaded.failures += failures
+        if told is not None:
+            told(receipt, notes)
+    return loaded
 
 
 #: What a file is without a look inside: name, kind, source and SHA-256.
@@ -335,6 +355,52 @@ def _place_of(path: UPath) -> tuple[Kind, str] | None:
 
 def _modified(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _received(
+    db: SyncStockDB,
+    files: Sequence[DropFile],
+    settings: FileSettings | None,
+    again: bool,
+    skip_known: bool,
+    recorded_at: datetime | None,
+    who: str | None,
+    understood: Callable[[ParsedFile], None] | None = None,
+) -> Iterator[tuple[Receipt, tuple[str, ...]]]:
+    """Each file's receipt, and what a person should know of it; the file after it is read meanwhile."""
+    known = received_before(db, files) if skip_known else {}
+
+    def read(file: DropFile) -> Receipt | ParsedFile | bytes:
+        content = file.read()
+        receipt = known.get(key_of(file, content))
+        if receipt is not None:
+            return receipt
+        # What a count sheet means depends on the catalogue, which the file before it may change.
+        return content if file.kind == "counts" else _parse(db, file, content, settings)
+
+    with ThreadPoolExecutor(1, "next-file") as reader:
+        ahead = [reader.submit(read, file) for file in files[:1]]
+        for place, file in enumerate(files):
+            current = ahead.pop()
+            ahead += [reader.submit(read, following) for following in files[place + 1 : place + 2]]
+            notes: tuple[str, ...] = ()
+            try:
+                found = current.result()
+                if isinstance(found, bytes):
+                    found = _parse(db, file, found, settings)
+                if isinstance(found, Receipt):
+                    receipt = found
+                else:
+                    notes = found.notes
+                    if understood is not None:
+                        understood(found)
+                    receipt = db.receive(found, again=again, recorded_at=recorded_at, who=who)
+                    notes += receipt.notes
+            except STOPS_EVERYTHING:
+                raise
+            except Exception as error:
+                receipt = _failed(file, error)
+            yield receipt, notes
 
 
 def _parse(db: SyncStockDB, file: DropFile, content: bytes, settings: FileSettings | None) -> ParsedFile:

@@ -28,6 +28,7 @@ from syncstock_dagster import (
 from syncstock_dagster.sources import intake
 from syncstock_dagster.sources.intake import (
     find_files,
+    load,
     post,
     receive_drop_folder,
     receive_paths,
@@ -179,7 +180,25 @@ def test_a_file_that_lies_there_unchanged_is_not_read_again(
         "counts/2026-03-02.csv": "received",
         "sales/bad.csv": "rejected",
     }
-    assert read == ["counts/2026-03-02.csv", "sales/bad.csv"]
+    assert sorted(read) == ["counts/2026-03-02.csv", "sales/bad.csv"]
+
+
+def test_each_file_is_posted_before_the_next_is_understood(db: SyncStockDB, write: Write, drop: str) -> None:
+    """Otherwise a count sheet in the catalogue's company could not lean on it; files without a database are read early."""
+    write("products/all.csv", "sku,name\n00123,Mug\n")
+    write("counts/2026-03-01.csv", "sku,location,quantity\n123,main,10\n")
+    write("movements/bad.csv", "no table")
+    write("sales/a.csv", MOVED + sale())
+    loaded = load(db, find_files([drop]))
+    assert [(receipt.file, receipt.state) for receipt in loaded.receipts] == [
+        ("products/all.csv", "received"),
+        ("counts/2026-03-01.csv", "received"),
+        ("movements/bad.csv", "rejected"),
+        ("sales/a.csv", "received"),
+    ]
+    assert (len(loaded.results), loaded.failures) == (3, [])
+    assert db.on_hand()["on_hand"].tolist() == [Decimal(8)]
+    assert db.quarantine().empty
 
 
 def test_only_the_folders_of_some_kinds_are_read(db: SyncStockDB, write: Write, drop: str) -> None:
