@@ -21,7 +21,9 @@ Family = Literal["movements", "counts", "products"]
 #: A header is short; normalising a whole paragraph for each of many rows is wasted.
 LONGEST_HEADER = 80
 _RANKS = ("first", "also", "otherwise", "then", "last")
-_UNIT_AT_END = re.compile(r"\s*[(\[（][^()\[\]（）]*[)\]）]\s*$")
+_UNIT_AT_END = re.compile(r"\s*[(\[（]([^()\[\]（）]*)[)\]）]\s*$")
+#: Where a program's name for a column has a blank in words of people: PartNumber, StockOnHand, ProductSKU.
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_A_WORD = re.compile(r"[\W_]+")
 #: Scripts that are written without blanks between words.
 _JOINED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
@@ -65,10 +67,12 @@ class Vocabulary:
     required: Sequence[Sequence[str]]
     #: Normalised word -> (field, rank).
     words: Mapping[str, tuple[str, int]]
-    #: Words that may stand around a known one, and words beside which a known one means something else. Both are
-    #: empty where only exact words count.
+    #: Words that may stand around a known one; of these, those that may only stand between two others; words beside
+    #: which a known one means something else; and words for packs. All are empty where only exact words count.
     around: frozenset[str] = frozenset()
+    between: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
+    packs: frozenset[str] = frozenset()
 
     def claim(self, header: str) -> Claim | None:
         """What a header says, as surely as it says it."""
@@ -78,7 +82,27 @@ class Vocabulary:
 
     def exact(self, header: str) -> tuple[str, int] | None:
         """The field and rank of a header that is a known word, with what stands in brackets or without it."""
-        return self.words.get(_plain(header)) or self.words.get(normalised(header))
+        return self.words.get(_plain(header)) or self._but_for_brackets(header) or self._as_words(header)
+
+    def _but_for_brackets(self, header: str) -> tuple[str, int] | None:
+        """The same without the brackets at its end, unless these say which quantity it is: "Qty. (Calculated)"."""
+        found = self.words.get(normalised(header))
+        inside = _UNIT_AT_END.search(header)
+        if found is None or found[0] != "quantity" or inside is None:
+            return found
+        plain = _plain(inside[1])
+        within = self.words.get(plain)
+        if within is not None and within[0] in ("quantity", "expected", "variance"):
+            return within if within[0] != "quantity" or within[1] < found[1] else found
+        return None if self.never.intersection(plain.split()) else found
+
+    def _as_words(self, header: str) -> tuple[str, int] | None:
+        apart = _CAMEL.sub(" ", header)
+        return None if apart == header else self.words.get(normalised(apart))
+
+    def means_another(self, tokens: Sequence[str]) -> bool:
+        """Whether a word says that the header is not about the known one beside it."""
+        return any(token in self.never or token in self.packs for token in tokens)
 
     def __hash__(self) -> int:
         return id(self)
@@ -121,9 +145,11 @@ def words(words_file: str | None = None) -> Words:
     around = frozenset(map(normalised, data["around"]["words"]))
     never = frozenset(map(normalised, data["around"]["never"]))
     packs = frozenset(map(normalised, data["units"]["packs"]))
-    never |= packs  # a quantity of boxes is not one of pieces
+    between = frozenset(map(normalised, data["around"]["between"]))
+    # A quantity of boxes is not one of pieces.
+    beside = (around | between, between, never, packs)
     families = {
-        family: _vocabulary(data[family], *((around, never) if family == "counts" else ()))
+        family: _vocabulary(data[family], *(beside if family == "counts" else ()))
         for family in ("movements", "products", "counts")
     }
     labels: dict[str, str] = {}
@@ -168,9 +194,7 @@ def _merge(data: dict[str, Any], more: Mapping[str, Any], place: str) -> None:
             raise ValueError(f"{place}: {key!r} must be a {'table' if isinstance(known, dict) else 'list'}")
 
 
-def _vocabulary(
-    section: Mapping[str, Any], around: frozenset[str] = frozenset(), never: frozenset[str] = frozenset()
-) -> Vocabulary:
+def _vocabulary(section: Mapping[str, Any], *beside: frozenset[str]) -> Vocabulary:
     known: dict[str, tuple[str, int]] = {}
     # By rank first: a word that one field is called beyond doubt is not taken by another's last resort.
     for rank, key in enumerate(_RANKS):
@@ -178,11 +202,20 @@ def _vocabulary(
             if field != "required":
                 for word in table.get(key, ()):
                     known.setdefault(normalised(word), (field, rank))
-    return Vocabulary(section["required"], known, around, never)
+    return Vocabulary(section["required"], known, *beside)
 
 
 @lru_cache(maxsize=20_000)
 def _claim(vocabulary: Vocabulary, header: str) -> Claim | None:
+    found = _claim_of_words(vocabulary, header)
+    if found is not None and found.field == "quantity" and header.rstrip().endswith(("?", "？")):
+        return found._replace(
+            certainty=min(found.certainty, _CONTAINED)
+        )  # "In stock?" is answered by yes or no
+    return found
+
+
+def _claim_of_words(vocabulary: Vocabulary, header: str) -> Claim | None:
     if found := vocabulary.exact(header):
         return _sure(found, _EXACT)
     if not vocabulary.around:
@@ -191,17 +224,25 @@ def _claim(vocabulary: Vocabulary, header: str) -> Claim | None:
     if len(parts) > 1:
         claims = {found for part in parts if (found := vocabulary.exact(part))}
         fields = {field for field, _ in claims if field != "other"}
-        if len(fields) == 1:
+        if len(fields) == 1 and not (
+            fields == {"quantity"} and vocabulary.means_another(_plain(header).split())
+        ):  # "Qty / Box" is no quantity of pieces
             return _sure(
                 min((claim for claim in claims if claim[0] in fields), key=lambda c: c[1]), _ONE_OF_SEVERAL
             )
     tokens = normalised(header).split()
-    if any(token in vocabulary.never for token in tokens):
+    if vocabulary.means_another(tokens) or vocabulary.never.intersection(_plain(header).split()):
         return None
     kept = [token for token in tokens if token not in vocabulary.around and not token.isdigit()]
-    if kept and (found := vocabulary.words.get(" ".join(kept))):
+    if kept and (found := vocabulary.words.get(" ".join(kept))) and _joins_words(vocabulary, tokens, kept):
         return _sure(found, _WITHIN_USUAL_WORDS)
     return _contained(vocabulary, tokens)
+
+
+def _joins_words(vocabulary: Vocabulary, tokens: Sequence[str], kept: Sequence[str]) -> bool:
+    """Whether words like "in" stand behind the known one and before another: "Qty in Store", but not "In Qty"."""
+    first, last = tokens.index(kept[0]), len(tokens) - 1
+    return all(first < place < last for place, token in enumerate(tokens) if token in vocabulary.between)
 
 
 def _contained(vocabulary: Vocabulary, tokens: Sequence[str]) -> Claim | None:

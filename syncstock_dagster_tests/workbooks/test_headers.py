@@ -49,6 +49,7 @@ def test_words_are_compared_without_case_accents_and_punctuation(word, plain):
         ("Russian", "Артикул", "Фактическое количество"),
         ("Polish", "Kod", "Ilość"),
         ("two languages", "Code / 编码", "Quantity | 数量"),
+        ("words of programs", "PartNumber", "QtyCounted"),
     ],
 )
 def test_headers_in_many_languages_are_known(language, sku, quantity):
@@ -67,6 +68,15 @@ def test_headers_in_many_languages_are_known(language, sku, quantity):
         "Qty per box",
         "Ordered qty",
         "Variance",
+        "In Qty",
+        "Qty In",
+        "Total In Qty",
+        "Qty/Box",
+        "Units / Case",
+        "Qty. (Calculated)",
+        "Quantity (sold)",
+        "Menge (Soll)",
+        "Qty Type",
     ],
 )
 def test_what_is_not_what_was_counted_is_never_taken_for_it(header):
@@ -75,7 +85,17 @@ def test_what_is_not_what_was_counted_is_never_taken_for_it(header):
 
 
 @pytest.mark.parametrize(
-    ("header", "certainty"), [("Counted", 1.0), ("Stock", 0.85), ("Counted Qty in Store", 0.85)]
+    ("header", "certainty"),
+    [
+        ("Counted", 1.0),
+        ("Stock", 0.85),
+        ("Counted Qty in Store", 0.85),
+        ("Qty. (Phys. Inventory)", 1.0),
+        ("Quantity (Items)", 1.0),
+        ("Variant Inventory Qty", 0.85),
+        ("StockOnHand", 0.85),
+        ("In stock?", 0.6),
+    ],
 )
 def test_a_match_says_how_sure_it_is(header, certainty):
     assert COUNTS.claim(header).certainty == certainty
