@@ -256,21 +256,39 @@ def _with_second_row(
     above = _spread(grid, index, texts, below)
     several = {place for place, text in enumerate(above) if text and _is_shared(above, texts, place)}
     candidates = [
-        [
-            text
-            for text in (
-                low,
-                f"{high} {low}" if high and low else "",
-                "" if low and place in several else high,
-            )
-            if text
-        ]
+        _both_rows(high, low, finding.words, is_shared=place in several)
         for place, (high, low) in enumerate(zip(above, below, strict=True))
     ]
     shown = [" ".join(filter(None, pair)) for pair in zip(above, below, strict=True)]
     both = _as_header(index, index + 2, shown, candidates, finding)
     is_better = both.complete and both.sureness >= single.sureness * 0.9
+    quantity = single.fields.get("quantity")
+    if quantity is not None and (under := exact[quantity]) is not None and under[0] in _NOT_COUNTED:
+        return both  # "System" stands below "Quantity": the first row alone would take it for the count
     return both if is_better or (not single.complete and _promise(both) > _promise(single)) else single
+
+
+#: What a column is about that stands below a header for quantities, and is not what was counted.
+_NOT_COUNTED = frozenset({"expected", "variance", "other"})
+
+
+def _both_rows(high: str, low: str, words: Vocabulary, *, is_shared: bool) -> list[str]:
+    """What a column may be called under two rows of header, the surest first."""
+    if not high or not low:
+        return [text for text in (low, high) if text]
+    if is_shared:
+        upper, lower = words.claim(high), words.claim(low)
+        if lower is not None and lower.field == "other":
+            return [low]
+        # "Physical: quantity, value; Book: quantity, value": the upper row says which quantity it is.
+        if (
+            upper is not None
+            and lower is not None
+            and lower.field == "quantity"
+            and (upper.field in _NOT_COUNTED or (upper.field == "quantity" and upper.rank < lower.rank))
+        ):
+            return [high]
+    return [low, f"{high} {low}", *([] if is_shared else [high])]
 
 
 def _is_shared(above: Sequence[str], texts: Sequence[str], place: int) -> bool:
@@ -304,7 +322,7 @@ def _as_header(
             claims.setdefault(claim.field, []).append((claim, place))
     fields: dict[str, int] = {}
     certainty: dict[str, float] = {}
-    ambiguous: list[str] = []
+    rivals: dict[str, Sequence[int]] = {}
     for name, claimants in claims.items():
         best = min(
             claimants, key=lambda claimant: (-int(claimant[0].certainty >= _SURE_ENOUGH), claimant[0].rank)
@@ -319,9 +337,16 @@ def _as_header(
         equals = exact if len(exact) == 1 else equals
         fields[name] = equals[0]
         certainty[name] = max(claim.certainty for claim, place in claimants if place == equals[0])
-        if len(equals) > 1 and name in _MATTERS and not _side_by_side(equals, texts):
-            names = " and ".join(repr(texts[place]) for place in equals)
-            ambiguous.append(f"{names} both mean {name}")
+        rivals[name] = equals
+    halves = {len(rivals.get(name, ())) for name in (*_ARTICLE, "quantity")} - {0}
+    ambiguous = [
+        f"{' and '.join(_named(texts, place, places) for place in places)} both mean {name}"
+        for name, places in rivals.items()
+        # The same header again further right is a table in two halves, where the others come again too.
+        if len(places) > 1
+        and name in _MATTERS
+        and not (_side_by_side(places, texts) and halves == {len(places)})
+    ]
     if finding.searching and not any(name in fields for name in _ARTICLE) and "name" in fields:
         fields["sku"], certainty["sku"] = fields.pop("name"), NAME_AS_CODE
         certainty.pop("name")
@@ -330,6 +355,12 @@ def _as_header(
     rest = {name: value for name, value in certainty.items() if name not in needed and value >= _SURE_ENOUGH}
     kept = {name: place for name, place in fields.items() if name in needed or name in rest}
     return Header(first, end, texts, kept, needed, missing, ambiguous)
+
+
+def _named(texts: Sequence[str], place: int, rivals: Sequence[int]) -> str:
+    """A header in a sentence, with the letter of its column where another one has the same words."""
+    is_alone = [texts[rival] for rival in rivals].count(texts[place]) == 1
+    return repr(texts[place]) if is_alone else f"{texts[place]!r} (column {letters(place)})"
 
 
 _MATTERS = frozenset(
@@ -408,7 +439,7 @@ def letters(place: int) -> str:
 def _side_by_side(places: Sequence[int], texts: Sequence[str]) -> bool:
     """The same header again further right: a table in two halves."""
     return (
-        len({normalised(texts[place]) for place in places}) == 1
+        len({texts[place].casefold() for place in places}) == 1
         and len(places) > 1
         and min(right - left for left, right in pairwise(places)) > 1
     )

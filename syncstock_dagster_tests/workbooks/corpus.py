@@ -180,6 +180,53 @@ CASES = [
         {"A": "1", "B": "2"},
     ),
     Case(
+        "two rows of header, the upper one says which quantity",
+        workbook(
+            {
+                "S": [
+                    ("No", "Goods", "", "Book", "", "Physical", ""),
+                    ("", "Name", "Code", "Quantity", "Value", "Quantity", "Value"),
+                    (1, "x", "A", 9, 18, 1, 2),
+                    (2, "y", "B", 9, 18, 2, 4),
+                ]
+            },
+            _merged((0, 1, 0, 2, "Goods"), (0, 3, 0, 4, "Book"), (0, 5, 0, 6, "Physical")),
+        ),
+        {"A": "1", "B": "2"},
+    ),
+    Case(
+        "two rows of header, the lower one says that the first quantity is the book's",
+        workbook(
+            {
+                "S": [
+                    ("Code", "Quantity", ""),
+                    ("", "System", "Before lunch"),
+                    ("A", 9, 1),
+                    ("B", 9, 2),
+                ]
+            },
+            _merged((0, 1, 0, 2, "Quantity")),
+        ),
+        {},
+        ("'Quantity Before lunch' was taken for",),
+        True,
+        below=0.7,
+    ),
+    Case(
+        "the same header twice, and nobody says which",
+        csv_file([("sku", "qty", "price", "qty"), ("A", "1", "2", "3")]),
+        {},
+        ("'qty' (column B) and 'qty' (column D) both mean quantity",),
+        True,
+    ),
+    Case(
+        "one header for two places",
+        csv_file([("sku", "In stock [North]", "Low", "In stock [South]"), ("A", "1", "0", "2")]),
+        {},
+        ("both mean quantity",),
+        True,
+    ),
+    Case(
         "codes merged over several lots",
         workbook(
             {"S": [("code", "lot", "count"), ("A", "L1", 1), ("", "L2", 2), ("B", "L1", 3)]},
