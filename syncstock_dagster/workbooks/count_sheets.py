@@ -265,12 +265,13 @@ class _SheetReading:
         found, problems, sheet = self.found, self.context.problems, self.sheet
         self.context.preview.left_out.extend(found.left_out)
         lines = f"Sheet {sheet.name!r}: lines" if sheet.name else "Lines"
-        if found.not_counted and self.context.rules.blank_is_error:
+        not_counted = int(found.uncounted.sum())
+        if not_counted and self.context.rules.blank_is_error:
             self._refuse_blanks()
-        elif found.not_counted:
-            problems.notes.append(f"{lines} without a quantity were not counted: {found.not_counted}.")
+        elif not_counted:
+            problems.notes.append(f"{lines} without a quantity were not counted: {not_counted}.")
         for left in found.left_out:
-            if left.why.startswith(("a sum", "the sum", "the row is hidden")):
+            if left.why.startswith(("a sum", "the sum", "the numbers", "a remark", "the row is hidden")):
                 what = "Rows" if sheet.name is None else f"Sheet {sheet.name!r}: rows"
                 problems.notes.append(f"{what} {shown_rows(left.rows)} left out: {left.why}.")
         if found.continued:
@@ -279,12 +280,13 @@ class _SheetReading:
             problems.notes.append(
                 f"A sum does not agree{f' in sheet {sheet.name!r}' if sheet.name else ''}: {sentence}."
             )
+        for sentence in found.doubtful_sums[:1]:
+            self.context.preview.doubt(f"{sentence}; it was taken for an article", 0.65)
         if found.wrong_sums:
             self.context.preview.doubt(f"a sum does not agree: {found.wrong_sums[0]}", 0.75)
 
     def _refuse_blanks(self) -> None:
-        rows = self.rows
-        blank = rows.blank("quantity") & ~(rows.blank("sku") & rows.blank("inventory_id"))
+        rows, blank = self.rows, self.found.uncounted
         rows.active |= blank
         rows.refuse(blank, "quantity", _BLANK)
         rows.active &= ~blank

@@ -6,7 +6,8 @@ What belongs here: telling them apart, before any value is understood. What does
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -26,6 +27,16 @@ from syncstock_dagster.workbooks.sheets import Cell, LeftOut, Mask, Sheet
 _MOST_SUMS, _LONGEST_GROUP = 100, 2_000
 #: What of a line makes it a part of the article above it.
 _PARTS = ("lot", "room", "expiry", "location")
+#: Fewer numbers in a row may be those of an article.
+_FEWEST_COLUMN_NUMBERS = 4
+_COLUMN_LETTER = re.compile(r"^[^\W\d_]$")
+#: What a quantity is not, whatever mark stands before its decimals: a word, a date, a line to sign on.
+_NUMBER_LIKE = r"^\s*[+-]?[0-9][0-9.,'\s\x{a0}]*$"
+_DATE_LIKE = r"^\s*[0-9]{1,2}\.\s?[0-9]{1,2}\.\s?[0-9]{2,4}\s*$"
+#: A line to write on by hand.
+_TO_FILL_IN = r"^\s*_{2,}\s*$"
+#: What stands below a table with a label, to be filled in by who counted.
+_SIGNED = frozenset({"counted_at", "time", "began", "ended", "counter", "session"})
 
 
 @dataclass(slots=True)
@@ -39,9 +50,12 @@ class Lines:
     left_out: list[LeftOut] = field(default_factory=list)
     #: Sums that are not the sum of what was read above them.
     wrong_sums: list[str] = field(default_factory=list)
+    #: Lines that are named like sums and are none of what stands above them.
+    doubtful_sums: list[str] = field(default_factory=list)
     #: Meaning -> (index of the line, text) of labels between the lines, such as "Room: Cellar".
     sections: Mapping[str, list[tuple[int, str]]] = field(default_factory=dict)
-    not_counted: int = 0
+    #: Lines with an article and no quantity.
+    uncounted: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     continued: int = 0
 
 
@@ -50,16 +64,25 @@ def classify(sheet: Sheet, words: Words, known: Known, *, read_hidden: bool) -> 
     lines = Lines(sheet, np.ones(len(sheet), dtype=np.bool_))
     if not read_hidden:
         _leave_out_hidden(lines)
-    no_code, no_quantity = _blank(sheet, "sku") & _blank(sheet, "inventory_id"), _blank(sheet, "quantity")
+    no_code = _blank(sheet, "sku") & _blank(sheet, "inventory_id")
+    no_quantity = _blank(sheet, "quantity") | values.matches(
+        sheet.columns[sheet.fields["quantity"]], _TO_FILL_IN
+    )
+    _leave_out_column_numbers(lines)
     totals = _totals(sheet, words, known, no_code) & lines.active
     lines.active &= ~totals
-    _find_sections(lines, words, no_quantity)
+    no_number = _no_number(sheet)
+    _find_sections(lines, words, no_quantity | no_number)
+    _leave_out_remarks(lines, words, no_number & ~no_quantity)
     _note_uncounted(lines, no_code, no_quantity)
     lines.active &= ~no_quantity
+    totals |= _sums_by_name(lines, totals, words, known)
+    lines.active &= ~totals
     _check_sums(lines, totals, no_code)
     _leave_out(lines, totals, "a sum of the lines above")
     _continue(lines, no_code)
     _find_unnamed_sums(lines, no_code)
+    _fill_places(lines)
     return lines
 
 
@@ -83,6 +106,59 @@ def _leave_out_hidden(lines: Lines) -> None:
     hidden = np.isin(lines.sheet.rows, list(lines.sheet.hidden_rows))
     lines.active &= ~hidden
     _leave_out(lines, hidden, "the row is hidden")
+
+
+def _no_number(sheet: Sheet) -> Mask:
+    """Lines whose quantity is no number, or blank."""
+    place = sheet.fields["quantity"]
+    texts = sheet.columns[place]
+    numbers = values.matches(texts, _NUMBER_LIKE) & ~values.matches(texts, _DATE_LIKE)
+    kinds = sheet.kinds[place]
+    return ~numbers if kinds is None else ~numbers & (kinds != Cell.NUMBER)
+
+
+def _leave_out_column_numbers(lines: Lines) -> None:
+    """Forms number their columns below the header: 1, 2, 3 ... is no article 2 of which 5 were counted."""
+    sheet = lines.sheet
+    if "sku" not in sheet.fields:
+        return
+    few = [str(number) for number in range(1, len(sheet.columns) + 1)]
+    few += [f"({number})" for number in few]
+    may_be = lines.active.copy()
+    for name in ("sku", "quantity"):
+        may_be &= pc.is_in(
+            pc.utf8_trim_whitespace(sheet.columns[sheet.fields[name]]), value_set=pa.array(few)
+        ).to_numpy(zero_copy_only=False)
+    found = np.zeros(len(sheet), dtype=np.bool_)
+    for index in np.flatnonzero(may_be):
+        found[index] = _numbers_columns([column[int(index)].as_py().strip() for column in sheet.columns])
+    lines.active &= ~found
+    _leave_out(lines, found, "the numbers of the columns")
+
+
+def _numbers_columns(texts: list[str]) -> bool:
+    """Whether the cells count up from 1 from left to right, perhaps after letters: A, B, 1, 2, 3."""
+    cells = [text.strip("()") for text in texts if text]
+    numbers = [text for text in cells if not _COLUMN_LETTER.match(text)]
+    counting = [str(number) for number in range(1, len(numbers) + 1)]
+    return (
+        len(cells) >= _FEWEST_COLUMN_NUMBERS
+        and numbers == counting
+        and cells[len(cells) - len(numbers) :] == numbers
+    )
+
+
+def _leave_out_remarks(lines: Lines, words: Words, no_number: Mask) -> None:
+    """Below the last article: who counted, when, and where to sign."""
+    counted = np.flatnonzero(lines.active & ~_no_number(lines.sheet))
+    last = int(counted[-1]) if len(counted) else len(lines.sheet)
+    found = np.zeros(len(lines.sheet), dtype=np.bool_)
+    for index in np.flatnonzero(lines.active & no_number):
+        if index > last:
+            cells = [text for column in lines.sheet.columns if (text := column[int(index)].as_py().strip())]
+            found[index] = words.labels.get(normalised(cells[0])) in _SIGNED or cells[0].endswith((":", "："))
+    lines.active &= ~found
+    _leave_out(lines, found, "a remark below the table")
 
 
 # --- sums
@@ -121,7 +197,9 @@ def _named_sums(sheet: Sheet, rows: npt.NDArray[np.int64], words: Words) -> Mask
         cells = values.Distinct.of(column.take(pa.array(rows)))
         is_left = place < sheet.fields["quantity"]
         is_word = [
-            is_sum(text, words) if is_left else 0 < len(text) <= 40 and normalised(text) in words.totals
+            is_sum(text, words) or _ends_as_sum(text, words)
+            if is_left
+            else 0 < len(text) <= 40 and normalised(text) in words.totals
             for text in cells.texts.to_pylist()
         ]
         found |= cells.rows(np.array(is_word, dtype=np.bool_))
@@ -138,6 +216,51 @@ def is_sum(text: str, words: Words) -> bool:
     first, _, rest = plain.partition(" ")
     two = " ".join(plain.split()[:2])
     return bool(rest) and (two in words.totals or (first in words.totals and first not in _ALSO_ADJECTIVES))
+
+
+def _ends_as_sum(text: str, words: Words) -> bool:
+    """Whether a text ends with a word for a sum: "Beverages total"."""
+    tokens = normalised(text).split() if 0 < len(text) <= 60 else []
+    return len(tokens) > 1 and (
+        " ".join(tokens[-2:]) in words.totals
+        or (tokens[-1] in words.totals and tokens[-1] not in _ALSO_ADJECTIVES)
+    )
+
+
+def _sums_by_name(lines: Lines, totals: Mask, words: Words, known: Known) -> Mask:
+    """Lines whose code ends with a word for a sum, which the name of an article may do too: their number decides."""
+    sheet = lines.sheet
+    found = np.zeros(len(sheet), dtype=np.bool_)
+    if "sku" not in sheet.fields:
+        return found
+    codes = values.Distinct.of(sheet.columns[sheet.fields["sku"]])
+    wordy = np.flatnonzero(values.matches(codes.texts, r"^[^0-9]*[\s_-][^0-9]+$"))
+    named = {text: int(code) for code in wordy if _ends_as_sum(text := codes.texts[int(code)].as_py(), words)}
+    if named and known.is_there:
+        articles = {*known.codes(list(named)), *known.named(list(named))}
+        named = {text: code for text, code in named.items() if text not in articles}
+    may_be = lines.active & np.isin(codes.codes, list(named.values()))
+    if not may_be.any():
+        return found
+    numbers = _numbers(sheet)
+    running = since = Decimal(0)
+    for index, number in enumerate(numbers):
+        if totals[index]:
+            since = Decimal(0)
+        elif not lines.active[index] or number is None:
+            continue
+        elif may_be[index] and number in (since, running) and index:
+            found[index] = True
+            since = Decimal(0)
+        else:
+            running += number
+            since += number
+            if may_be[index] and _says_nothing_else(sheet, index, but={sheet.fields["sku"]}):
+                row, text = int(sheet.rows[index]), codes.texts[int(codes.codes[index])].as_py()
+                lines.doubtful_sums.append(
+                    f"row {row} is called {text!r} and is not the sum of those above it"
+                )
+    return found
 
 
 #: "Total" and "sum" may begin the name of an article; behind them must stand nothing, or what is summed.
@@ -213,9 +336,9 @@ def _find_unnamed_sums(lines: Lines, no_code: Mask) -> None:
     _leave_out(lines, sums, "the sum of the lines above, without a word")
 
 
-def _says_nothing_else(sheet: Sheet, index: int) -> bool:
-    """Whether the line has numbers only."""
-    texts = [column[index].as_py().strip() for column in sheet.columns]
+def _says_nothing_else(sheet: Sheet, index: int, but: Container[int] = ()) -> bool:
+    """Whether the line has numbers only, in the columns beside some."""
+    texts = [column[index].as_py().strip() for place, column in enumerate(sheet.columns) if place not in but]
     return all(numeral(text) is not None for text in texts if text)
 
 
@@ -228,18 +351,7 @@ def _continue(lines: Lines, no_code: Mask) -> None:
     if "sku" not in sheet.fields or not (no_code & lines.active).any():
         return
     place = sheet.fields["sku"]
-    goes_on = np.zeros(len(sheet), dtype=np.bool_)
-    spans = [
-        (span.first_row, span.last_row)
-        for span in sheet.merged
-        if span.first_column <= place <= span.last_column and span.last_row > span.first_row
-    ]
-    if spans:
-        changes = np.zeros(len(sheet) + 1, dtype=np.int64)
-        ends = np.searchsorted(sheet.rows, np.array(spans, dtype=np.int64), side="right")
-        np.add.at(changes, ends[:, 0], 1)
-        np.add.at(changes, ends[:, 1], -1)
-        goes_on = np.cumsum(changes)[:-1] > 0
+    goes_on = _merged_down(sheet, place)
     has_part = np.zeros(len(sheet), dtype=np.bool_)
     for name in _PARTS:
         if name in sheet.fields:
@@ -266,6 +378,22 @@ def _continue(lines: Lines, no_code: Mask) -> None:
     lines.sheet = replace(sheet, columns=columns, kinds=all_kinds)
 
 
+def _merged_down(sheet: Sheet, place: int) -> Mask:
+    """Lines whose cell in a column is merged with the one above."""
+    spans = [
+        (span.first_row, span.last_row)
+        for span in sheet.merged
+        if span.first_column <= place <= span.last_column and span.last_row > span.first_row
+    ]
+    if not spans:
+        return np.zeros(len(sheet), dtype=np.bool_)
+    changes = np.zeros(len(sheet) + 1, dtype=np.int64)
+    ends = np.searchsorted(sheet.rows, np.array(spans, dtype=np.int64), side="right")
+    np.add.at(changes, ends[:, 0], 1)
+    np.add.at(changes, ends[:, 1], -1)
+    return np.cumsum(changes)[:-1] > 0
+
+
 def _name_goes_on(sheet: Sheet) -> Mask:
     """Lines that name no other article than the one above."""
     if "name" not in sheet.fields:
@@ -279,23 +407,82 @@ def _name_goes_on(sheet: Sheet) -> Mask:
     return goes_on
 
 
-def _find_sections(lines: Lines, words: Words, no_quantity: Mask) -> None:
-    """Labels between the lines, which hold for those below them."""
+def _find_sections(lines: Lines, words: Words, no_number: Mask) -> None:
+    """Labels between the lines, and names of rooms alone in theirs, which hold for those below them."""
     found: dict[str, list[tuple[int, str]]] = {}
     filled = np.zeros(len(lines.sheet), dtype=np.int32)
     for column in lines.sheet.columns:
         filled += pc.greater(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
-    for index in np.flatnonzero(no_quantity & lines.active & (filled <= 2)):
+    for index in np.flatnonzero(no_number & lines.active & (filled <= 2)):
         cells = [column[int(index)].as_py() for column in lines.sheet.columns]
-        for meaning, (_, text) in labels([cells], words).items():
+        for meaning, (_, text) in (labels([cells], words) or _room_alone(cells, words)).items():
             if meaning in ("room", "location"):
                 found.setdefault(meaning, []).append((int(index), text))
                 lines.active[index] = False
     lines.sections = found
 
 
+def _room_alone(cells: Sequence[str], words: Words) -> Mapping[str, tuple[int, str]]:
+    """A line that holds nothing but the name of a room: "Shelf 3"."""
+    texts = [text.strip() for text in cells if text.strip()]
+    first, _, rest = (
+        normalised(texts[0]).partition(" ") if len(texts) == 1 and len(texts[0]) <= 40 else ("", "", "")
+    )
+    return {"room": (0, texts[0])} if rest and words.labels.get(first) == "room" else {}
+
+
+def _fill_places(lines: Lines) -> None:
+    """What stands once for several lines, in merged cells or with blanks below it, holds for all of them."""
+    for name in _FOR_SEVERAL:
+        place = lines.sheet.fields.get(name)
+        if place is None or not (blank := _blank(lines.sheet, name) & lines.active).any():
+            continue
+        merged = _merged_down(lines.sheet, place)
+        wanted = blank & merged
+        if name in _PLACES and _is_grouped(lines.sheet.columns[place], lines.active):
+            wanted = blank
+        if wanted.any():
+            _fill_down(lines, place, wanted)
+
+
+_PLACES = ("room", "location")
+_FOR_SEVERAL = (
+    *_PLACES,
+    "lot",
+    "expiry",
+    "unit",
+    "session",
+    "counter",
+    "counted_at",
+    "counted_from",
+    "counted_time",
+)
+
+
+def _is_grouped(column: pa.Array, active: Mask) -> bool:
+    """Whether each text stands once, at the first of its lines: nobody who fills in every line writes so."""
+    texts = [text.strip() for text in column.filter(pa.array(active)).to_pylist()]
+    written = [text for text in texts if text]
+    return len(set(written)) == len(written) > 1 and bool(texts[0])
+
+
+def _fill_down(lines: Lines, place: int, wanted: Mask) -> None:
+    column, kinds = lines.sheet.columns[place], lines.sheet.kinds[place]
+    filled = ~wanted
+    above = np.maximum.accumulate(np.where(filled & ~_blank_texts(column), np.arange(len(column)), -1))
+    source = np.where(wanted & (above >= 0), above, np.arange(len(column)))
+    columns, all_kinds = list(lines.sheet.columns), list(lines.sheet.kinds)
+    columns[place] = column.take(pa.array(source))
+    all_kinds[place] = None if kinds is None else kinds[source]
+    lines.sheet = replace(lines.sheet, columns=columns, kinds=all_kinds)
+
+
+def _blank_texts(column: pa.Array) -> Mask:
+    distinct = values.Distinct.of(column)
+    return distinct.rows(distinct.blank)
+
+
 def _note_uncounted(lines: Lines, no_code: Mask, no_quantity: Mask) -> None:
-    uncounted = lines.active & no_quantity & ~no_code
-    lines.not_counted = int(uncounted.sum())
+    lines.uncounted = uncounted = lines.active & no_quantity & ~no_code
     _leave_out(lines, uncounted, "no quantity: not counted, which is not zero")
     _leave_out(lines, lines.active & no_quantity & no_code, "neither a code nor a quantity")

@@ -300,6 +300,106 @@ CASES = [
         ABC,
     ),
     Case(
+        "the numbers of the columns below the header",
+        workbook(
+            {
+                "S": [
+                    ("No", "Item Code", "Name", "Book", "Counted"),
+                    (1, 2, 3, 4, 5),
+                    (1, "A", "x", 9, 1),
+                    (2, "B", "y", 9, 2),
+                ]
+            }
+        ),
+        {"A": "1", "B": "2"},
+        left_out=("the numbers of the columns",),
+    ),
+    Case(
+        "numbers of columns after a letter, in brackets",
+        _csv("Name;Code;Book;Counted;Value\nA;(1);(2);(3);(4)\nx;A1;9;1;5\n"),
+        {"A1": "1"},
+        left_out=("the numbers of the columns",),
+    ),
+    Case(
+        "an article that looks like three columns' numbers",
+        _csv("code,book,counted\n1,2,3\n2,3,4\n"),
+        {"1": "3", "2": "4"},
+    ),
+    Case(
+        "who counted, below the table",
+        workbook(
+            {
+                "S": [
+                    *SIMPLE,
+                    ("Counted by:", "Ann"),
+                    ("Date", date(2026, 3, 1)),
+                    ("Checked by:", "________"),
+                    ("Signature", "________"),
+                ]
+            }
+        ),
+        ABC,
+        left_out=("a remark below", "not counted"),
+    ),
+    Case(
+        "a word that is no remark",
+        _csv("sku,count\nA,1\nB,lots\nC,3\nD,many\n"),
+        {"A": "1", "C": "3"},
+        ("Write digits only", "Write digits only"),
+    ),
+    Case(
+        "places that stand once for several lines",
+        _csv("bin,code,count\nA1,A,1\n,B,2\nA2,A,3\n,C,4\n"),
+        {"A@A1": "1", "B@A1": "2", "A@A2": "3", "C@A2": "4"},
+    ),
+    Case(
+        "places in merged cells",
+        workbook(
+            {
+                "S": [
+                    ("bin", "code", "count"),
+                    ("A1", "A", 1),
+                    ("", "B", 2),
+                    ("", "C", 3),
+                    ("A1", "D", 4),
+                    ("", "E", 5),
+                ]
+            },
+            _merged((1, 0, 2, 0, "A1")),
+        ),
+        {"A@A1": "1", "B@A1": "2", "C": "3", "D@A1": "4", "E": "5"},
+    ),
+    Case(
+        "names of rooms alone in their lines",
+        _csv("sku,name,count\nShelf 1,,\nA,x,1\nSHELF 2,,\nA,x,2\nB,y,3\n"),
+        {"A@Shelf 1": "1", "A@SHELF 2": "2", "B@SHELF 2": "3"},
+    ),
+    Case(
+        "sums named after what they sum",
+        _csv("sku,count\nA,1\nB,2\nDrinks total,3\nC,3\nFood Total,3\nGrand total,6\n"),
+        ABC,
+        left_out=("a sum", "a sum"),
+    ),
+    Case(
+        "sums named after what they sum, in the column of names",
+        _csv("sku,name,count\nA,x,1\nB,y,2\n,Drinks total,3\nC,z,3\n,Food subtotal,3\n"),
+        ABC,
+        left_out=("a sum",),
+    ),
+    Case(
+        "an article that is named like a sum",
+        _csv("sku,count,note\nA,1,\nColgate Total,7,blue\n"),
+        {"A": "1", "Colgate Total": "7"},
+    ),
+    Case(
+        "a line that is named like a sum and is none",
+        _csv("sku,count\nA,1\nB,2\nDrinks total,4\n"),
+        {},
+        ("is not the sum of those above it",),
+        True,
+        below=0.7,
+    ),
+    Case(
         "labels between the lines",
         _csv("sku,count\nRoom: Cellar,\nA,1\nRoom: Shop,\nA,2\nB,3\n"),
         {"A@Cellar": "1", "A@Shop": "2", "B@Shop": "3"},
