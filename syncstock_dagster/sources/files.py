@@ -174,7 +174,7 @@ def _open(
     is_count = family == "counts"
     finding = Finding(vocabulary, is_count, mapping or None, is_count and policy.hidden == "read")
     opened = find_tables(book, finding)
-    if is_count and not opened.sheets and not mapping and known.is_there:
+    if is_count and not mapping and known.is_there:
         opened = by_location(opened, finding, known)
     problems.notes.extend(opened.notes)
     if not opened.sheets:

@@ -80,7 +80,7 @@ def read_counts(
 
     Several sheets, or blocks with titles, are the rooms of one session; those named after a location are that location.
     """
-    preview = Preview(name, left_out=list(opened.left_out))
+    preview = Preview(name, doubts=dict(opened.doubts), left_out=list(opened.left_out))
     if settings.mapping is not None:
         preview.mapped_by = settings.mapping.said_by
     readings: list[_SheetReading] = []

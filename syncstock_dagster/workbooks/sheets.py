@@ -160,6 +160,8 @@ class Opened:
     nearest: NearestHeader | None = None
     #: Sheets and rows that were left out, with the reason.
     left_out: Sequence[LeftOut] = ()
+    #: Reasons for a person to look at it -> the confidence that is left.
+    doubts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

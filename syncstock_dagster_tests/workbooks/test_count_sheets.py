@@ -524,9 +524,34 @@ def test_other_columns_without_a_word_for_the_quantity_are_refused(sheet):
     assert len(parsed.evidence.counts) == 0
 
 
-def test_a_column_of_counts_beside_columns_of_locations_is_the_count():
-    parsed = parse("sku,counted,north,west\nA,5,3,2\n", known=PLACES)
-    assert [(row["sku"], row["quantity"]) for row in counts(parsed)] == [("A", "5")]
+def test_the_sum_beside_columns_of_locations_is_not_counted_as_well():
+    parsed = parse("sku,counted,north,west\nA,5,3,2\nB,1,1,\nC,,,\n", known=PLACES)
+    found = [(row["sku"], row["location"], row["quantity"]) for row in counts(parsed)]
+    assert found == [("A", "north", "3"), ("B", "north", "1"), ("A", "west", "2")]
+    assert "Column 'counted' is the sum of those by location." in parsed.notes
+
+
+def test_a_count_beside_columns_of_locations_that_are_not_its_parts_is_looked_at_by_a_person():
+    parsed = parse("sku,counted,north,west\nA,5,3,1\n", known=PLACES)
+    assert parsed.rejected
+    assert "named after locations" in str(parsed.errors[0])
+
+
+@pytest.mark.parametrize(
+    ("sheet", "found"),
+    [
+        ("sku,In stock [North],Low [North],In stock [West]\nA,3,1,2\n", [("north", "3"), ("west", "2")]),
+        (
+            "sku,Current Quantity North,New Quantity North,Current Quantity West,New Quantity West\nA,9,3,9,2\n",
+            [("north", "3"), ("west", "2")],
+        ),
+        ("sku,In stock [West],Price [West]\nA,3,1\n", [("west", "3")]),
+        ("sku,Count 1,Price\nA,3,1\n", [(None, "3")]),
+    ],
+)
+def test_a_word_for_the_quantity_may_stand_beside_the_location(sheet, found):
+    known = Known(True, {"north": None, "west": None, "1": None})
+    assert [(row.get("location"), row["quantity"]) for row in counts(parse(sheet, known=known))] == found
 
 
 def test_an_error_in_one_location_is_an_error_of_its_row_only():
