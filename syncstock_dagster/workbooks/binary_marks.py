@@ -1,7 +1,8 @@
 """Looking into the records of binary workbooks for error cells, which their reader returns as blank cells.
 
 What belongs here: the records of .xls (BIFF8 in an OLE container) and .xlsb (BIFF12) that say: an error, a hidden
-row or column, a sheet of macros. What does not: values (the reader has them), and other formats (``cell_marks``).
+row or column, a sheet of macros, a password. What does not: values (the reader has them), the container
+(``containers``), and other formats (``cell_marks``).
 
 A file whose records cannot be followed is not refused here: the reader decides whether it is damaged, and a note
 says that error cells could not be told.
@@ -15,6 +16,8 @@ from datetime import date
 
 from syncstock_dagster.workbooks.archives import HAS_MACROS, Archive
 from syncstock_dagster.workbooks.cell_marks import Mark, Marks, SheetMarks
+from syncstock_dagster.workbooks.containers import BROKEN, opened
+from syncstock_dagster.workbooks.numbers import number_text
 from syncstock_dagster.workbooks.sheets import Cell
 
 _ERRORS = {
@@ -30,24 +33,45 @@ _ERRORS = {
 _NOT_TOLD = "In this file error cells cannot be told from blank ones; save it as .xlsx if it has formulas."
 
 # Records of .xls.
-_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FORMULA, _BOOLERR, _ROW, _COLINFO = (
-    0x0809, 0x000A, 0x0085, 0x0022, 0x0006, 0x0205, 0x0208, 0x007D,
+_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FORMULA, _BOOLERR, _ROW, _COLINFO, _PASSWORD = (
+    0x0809, 0x000A, 0x0085, 0x0022, 0x0006, 0x0205, 0x0208, 0x007D, 0x002F,
 )  # fmt: skip
+#: Formulas as older versions wrote them; some programs still do, and the reader skips them.
+_OLD_FORMULAS = (0x0206, 0x0406)
 _MACRO_SHEET = 1
 # Records of .xlsb.
 _XLSB_ROW, _XLSB_ERROR, _XLSB_FORMULA_ERROR, _XLSB_COLUMNS, _XLSB_SHEET = 0, 3, 11, 60, 156
 #: A record may name as many columns as it likes; a sheet has no more.
 _COLUMNS = 16_384
-_END_OF_CHAIN = 0xFFFFFFFA
 
 
 def look_into_xls(content: bytes) -> Marks:
     """The error cells and hidden rows of an .xls workbook."""
     try:
-        stream = _workbook_stream(content)
-        return _marks_of_stream(stream)
-    except (struct.error, IndexError, ValueError, RecursionError):
+        return _marks_of_stream(_workbook_stream(content))
+    except BROKEN:
         return Marks(notes=[_NOT_TOLD])
+
+
+def is_encrypted(content: bytes) -> bool:
+    """Whether an .xls workbook is protected by a password; of a damaged one nobody knows."""
+    try:
+        stream = _workbook_stream(content)
+        position = 0
+        while position + 4 <= len(stream):
+            kind, length = struct.unpack_from("<HH", stream, position)
+            if kind in (_PASSWORD, _EOF, _BOUNDSHEET):
+                return kind == _PASSWORD
+            position += 4 + length
+    except BROKEN:
+        pass
+    return False
+
+
+def _workbook_stream(content: bytes) -> bytes:
+    """The stream of the workbook's records."""
+    container = opened(content)
+    return container.stream("Workbook" if "Workbook" in container.entries else "Book")
 
 
 def look_into_xlsb(archive: Archive) -> Marks:
@@ -59,69 +83,6 @@ def look_into_xlsb(archive: Archive) -> Marks:
     except (struct.error, IndexError, ValueError):
         return Marks(notes=[_NOT_TOLD])
     return marks
-
-
-# --- the OLE container
-
-
-def has_stream(content: bytes, name: str) -> bool:
-    """Whether the directory of an OLE container names a stream."""
-    return name.encode("utf-16-le") in content
-
-
-def _workbook_stream(content: bytes) -> bytes:
-    """The stream of the workbook's records."""
-    shift, mini_shift = struct.unpack_from("<HH", content, 30)
-    size = 1 << shift
-    if shift not in (9, 12) or mini_shift != 6:
-        raise ValueError("no ordinary container")
-    (directory,) = struct.unpack_from("<I", content, 48)
-    (first_mini, _, first_difat, difat_count) = struct.unpack_from("<IIII", content, 60)
-    sectors = list(struct.unpack_from("<109I", content, 76))
-    while difat_count and first_difat < _END_OF_CHAIN and len(sectors) < 100_000:
-        start = (first_difat + 1) * size
-        part = struct.unpack_from(f"<{size // 4}I", content, start)
-        sectors += part[:-1]
-        first_difat = part[-1]
-        difat_count -= 1
-    table: list[int] = []
-    for sector in sectors:
-        if sector < _END_OF_CHAIN:
-            table += struct.unpack_from(f"<{size // 4}I", content, (sector + 1) * size)
-
-    def chain(first: int, links: list[int]) -> Iterator[int]:
-        seen = 0
-        while first < _END_OF_CHAIN:
-            yield first
-            first = links[first]
-            seen += 1
-            if seen > len(links):
-                raise ValueError("a chain without an end")
-
-    def stream(first: int) -> bytes:
-        return b"".join(content[(sector + 1) * size : (sector + 2) * size] for sector in chain(first, table))
-
-    entries = stream(directory)
-    root: tuple[int, int] | None = None
-    found: tuple[int, int] | None = None
-    for offset in range(0, len(entries) - 127, 128):
-        length, kind = struct.unpack_from("<HB", entries, offset + 64)
-        name = entries[offset : offset + max(length - 2, 0)].decode("utf-16-le", "replace")
-        place = struct.unpack_from("<II", entries, offset + 116)
-        if kind == 5:
-            root = place
-        elif kind == 2 and name in ("Workbook", "Book") and (found is None or name == "Workbook"):
-            found = place
-    if found is None:
-        raise ValueError("no workbook in it")
-    first, length = found
-    if length >= 4096 or root is None:
-        return stream(first)[:length]
-    minis: list[int] = []
-    for sector in chain(first_mini, table):
-        minis += struct.unpack_from(f"<{size // 4}I", content, (sector + 1) * size)
-    small = stream(root[0])
-    return b"".join(small[sector * 64 : sector * 64 + 64] for sector in chain(first, minis))[:length]
 
 
 # --- xls
@@ -164,11 +125,16 @@ def _look_at_record(stream: bytes, kind: int, body: int, sheet: SheetMarks) -> N
         row, column, _, value, is_error = struct.unpack_from("<HHHBB", stream, body)
         if is_error:
             sheet.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(value, "#N/A"))
-    elif kind == _FORMULA:
+    elif kind == _FORMULA or kind in _OLD_FORMULAS:
         row, column = struct.unpack_from("<HH", stream, body)
         result = stream[body + 6 : body + 14]
-        if result[6:8] == b"\xff\xff" and result[0] == 2:
+        if result[6:8] != b"\xff\xff":
+            if kind in _OLD_FORMULAS:
+                sheet.cells[row, column] = Mark(Cell.NUMBER, number_text(struct.unpack("<d", result)[0]))
+        elif result[0] == 2:
             sheet.cells[row, column] = Mark(Cell.ERROR, _ERRORS.get(result[2], "#N/A"))
+        elif kind in _OLD_FORMULAS:
+            sheet.cells[row, column] = Mark(Cell.FORMULA, "a formula")
     elif kind == _ROW:
         (row,) = struct.unpack_from("<H", stream, body)
         (options,) = struct.unpack_from("<H", stream, body + 12)

@@ -95,26 +95,36 @@ def open_file(content: bytes, wording: Wording) -> Book:
 def _open_container(content: bytes) -> Book:
     """A file of the time before zip archives: .xls, and what else is kept in the same container."""
     from syncstock_dagster.workbooks.archives import HAS_MACROS
-    from syncstock_dagster.workbooks.binary_marks import has_stream
+    from syncstock_dagster.workbooks.binary_marks import is_encrypted
+    from syncstock_dagster.workbooks.containers import BROKEN, opened
     from syncstock_dagster.workbooks.excel_files import open_workbook
 
-    if has_stream(content, "EncryptedPackage"):
+    try:
+        names = frozenset(opened(content).entries)
+    except BROKEN:  # what it was meant to be can still be said
+        names = frozenset(name for name in _TELLING_STREAMS if name.encode("utf-16-le") in content)
+    if "EncryptedPackage" in names or is_encrypted(content):
         raise UnreadableFileError(
             "a workbook protected by a password",
             "a workbook without a password",
             "Save it without a password.",
         )
-    for stream, what in (
-        ("WordDocument", "a Word document"),
-        ("PowerPoint Document", "a presentation"),
-        ("__properties_version1.0", "an Outlook message"),
-    ):
-        if has_stream(content, stream):
-            raise UnreadableFileError(what, "a table", _SEND_A_TABLE)
+    if foreign := next((what for name, what in _TELLING_STREAMS.items() if what and name in names), None):
+        raise UnreadableFileError(foreign, "a table", _SEND_A_TABLE)
     book = open_workbook(content, None)
-    if has_stream(content, "_VBA_PROJECT_CUR") and HAS_MACROS not in book.notes:
+    if "_VBA_PROJECT_CUR" in names and HAS_MACROS not in book.notes:
         book = Book(book.grids, book.reader, book.digest, [*book.notes, HAS_MACROS])
     return book
+
+
+#: What a container holds by the name of a stream at its root; nothing: a workbook, with more to say of it.
+_TELLING_STREAMS = {
+    "EncryptedPackage": None,
+    "_VBA_PROJECT_CUR": None,
+    "WordDocument": "a Word document",
+    "PowerPoint Document": "a presentation",
+    "__properties_version1.0": "an Outlook message",
+}
 
 
 def _unpacked(content: bytes) -> bytes:

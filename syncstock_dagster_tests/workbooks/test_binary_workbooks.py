@@ -14,6 +14,13 @@ import pytest
 from syncstock_dagster_tests.workbooks.builders import parse, real_file, said, with_part
 
 
+class Old:
+    """A formula with this result, as versions before the format of the file wrote it."""
+
+    def __init__(self, result: float) -> None:
+        self.result = result
+
+
 class Failed:
     """A cell that is an error of this number."""
 
@@ -40,17 +47,20 @@ def xls_cell(row: int, column: int, value) -> bytes:
         return record(0x0006, place + result + struct.pack("<HIH", 0, 0, 3) + b"\x1e\x01\x00")
     if isinstance(value, Failed):
         return record(0x0205, place + bytes([value.number, 1]))
+    if isinstance(value, Old):
+        return record(0x0406, place + struct.pack("<dHIH", value.result, 0, 0, 3) + b"\x1e\x01\x00")
     return record(0x0203, place + struct.pack("<d", value))
 
 
-def xls(rows, hidden=(), hidden_column=None, sheet_type=0) -> bytes:
+def xls(rows, hidden=(), hidden_column=None, sheet_type=0, protected=False, beside=()) -> bytes:
     """A workbook of one sheet in the container of the time before archives."""
 
     def begin(kind: int) -> bytes:
         return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6))
 
     name = b"S"
-    head = begin(5) + record(0x0042, struct.pack("<H", 1200)) + record(0x0022, b"\x00\x00")
+    head = begin(5) + (record(0x002F, b"\x00" * 6) if protected else b"")
+    head += record(0x0042, struct.pack("<H", 1200)) + record(0x0022, b"\x00\x00")
     sheet_at = len(head) + 4 + 8 + len(name) + 4
     head += record(0x0085, struct.pack("<IBBBB", sheet_at, 0, sheet_type, len(name), 0) + name) + record(
         0x000A, b""
@@ -68,26 +78,32 @@ def xls(rows, hidden=(), hidden_column=None, sheet_type=0) -> bytes:
         )
     for row, cells in enumerate(rows):
         body += b"".join(xls_cell(row, column, value) for column, value in enumerate(cells))
-    return container(head + body + record(0x000A, b""))
+    return container(head + body + record(0x000A, b""), beside)
 
 
-def container(stream: bytes) -> bytes:
+def container(stream: bytes, beside=()) -> bytes:
+    """A container of one stream, and of a storage that holds empty streams of the names ``beside``."""
     size = 512
     stream = stream.ljust(max(4096, -(-len(stream) // size) * size), b"\x00")
     sectors = len(stream) // size
     fat = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, sectors + 2), 0xFFFFFFFE]
     fat += [0xFFFFFFFF] * (128 - len(fat))
 
-    def entry(name: str, kind: int, child: int, first: int, length: int) -> bytes:
+    none = 0xFFFFFFFF
+
+    def entry(name: str, kind: int, child: int, first: int, length: int, right: int = none) -> bytes:
         text = name.encode("utf-16-le")
         return (
             text.ljust(64, b"\x00")
-            + struct.pack("<HBBIII", len(text) + 2, kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
+            + struct.pack("<HBBIII", len(text) + 2, kind, 1, none, right, child)
             + b"\x00" * 36
             + struct.pack("<IQ", first, length)
         )
 
-    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
+    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0)
+    directory += entry("Workbook", 2, none, 2, len(stream), 2 if beside else none)
+    if beside:
+        directory += entry("MBD0001", 1, 3, 0, 0) + entry(beside[0], 2, none, 0xFFFFFFFE, 0)
     header = (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         + b"\x00" * 16
@@ -189,6 +205,24 @@ def test_a_hidden_column_of_quantities_is_doubted(content, ending):
 def test_a_sheet_of_macros_of_the_time_before_vba_is_named():
     parsed = parse(xls(ROWS, sheet_type=1), "counts/2026-03-01.xls", "counts")
     assert any("macros" in note for note in [*parsed.notes, *map(str, parsed.errors)])
+
+
+def test_an_old_workbook_with_a_password_is_refused_for_that():
+    parsed = parse(xls(ROWS, protected=True), "counts/2026-03-01.xls", "counts")
+    assert "password" in str(parsed.errors[0])
+
+
+@pytest.mark.parametrize("inner", ["WordDocument", "EncryptedPackage", "Workbook"])
+def test_a_document_within_a_workbook_does_not_make_it_another_document(inner):
+    rows = [("sku", "count"), ("A", 1.0), ("B", 2.0)]
+    parsed = parse(xls(rows, hidden=(1,), beside=(inner,)), "counts/2026-03-01.xls", "counts")
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+
+
+def test_formulas_of_an_older_form_count_with_their_results():
+    rows = [("sku", "count"), ("A", 1.0), ("B", Old(2.5)), ("C", Old(3.0))]
+    parsed = parse(xls(rows), "counts/2026-03-01.xls", "counts")
+    assert parsed.evidence.counts["quantity"].to_pylist() == ["1", "2.5", "3"]
 
 
 def test_a_container_whose_records_cannot_be_followed_is_refused_or_says_so():
