@@ -470,6 +470,10 @@ class _SheetReading:
             place = sheet.fields.get(name)
             if place in sheet.hidden_columns and self.context.settings.mapping is None:
                 preview.doubt(f"column {letters(place)}, taken for the {_SHOWN[name]}, is hidden", 0.6)
+        is_level = sheet.certainty.get("quantity", 1.0) < 1
+        if is_level and "variance" in sheet.fields and "expected" not in sheet.fields:
+            shown = sheet.headers[sheet.fields["quantity"]]
+            preview.doubt(f"a variance stands beside column {shown!r}, which may be the book's", 0.6)
         used = set(sheet.fields.values())
         for place, header in enumerate(sheet.headers):
             if place in used or not header or len(header) > 60 or self.context.settings.mapping is not None:

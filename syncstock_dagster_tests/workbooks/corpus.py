@@ -662,6 +662,20 @@ CASES = [
         "expected and variance beside the count", _csv("sku,expected,count,variance\nA,5,1,-4\n"), {"A": "1"}
     ),
     Case(
+        "a level of stock beside a variance from something unknown",
+        _csv("sku,stock,laid eyes on,difference\nA,5,1,-4\n"),
+        {},
+        ("which may be the book's",),
+        True,
+        below=0.7,
+    ),
+    Case(
+        "an article twice, at two positions of the list",
+        _csv("position,sku,count\n1,A,5\n2,B,1\n3,A,6\n"),
+        {"B": "1"},
+        ("each article once", "each article once"),
+    ),
+    Case(
         "two columns that may both be it",
         _csv("sku,qty,quantity\nA,1,2\n"),
         {},
