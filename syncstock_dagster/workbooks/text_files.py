@@ -32,13 +32,13 @@ from syncstock_dagster.workbooks.sheets import (
     digest_grid,
 )
 
-READER = f"csv 2 (pyarrow {pa.__version__})"
+READER = f"csv 3 (pyarrow {pa.__version__})"
 
 _DELIMITERS = (",", ";", "\t", "|")
 #: Tried in this order where the text is not UTF-8; a file of a count sheet or a till is in one of these.
 _ENCODINGS = (
     "cp1252", "cp1250", "cp1251", "cp1254", "cp1256", "gb18030", "cp932", "cp949", "big5", "cp1253", "cp1255",
-    "koi8-r", "cp850", "mac-roman",
+    "koi8-r", "cp866", "euc-jp", "cp850", "mac-roman",
 )  # fmt: skip
 #: The header and what stands above it are looked for in this much of the file, and in so many rows.
 _HEAD_BYTES = 256 * 1024
@@ -195,6 +195,12 @@ class _Head:
     known: int
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether blanks stand between the bars and the cells, for the eye."""
+        header = self.rows[self.index]
+        return self.delimiter == "|" and any(cell != cell.strip() for cell in header)
+
+    @property
     def score(self) -> tuple[int, float, int]:
         """Known headers are better than many rows of one width, and those than many cells."""
         widths = [len(row) for row in self.rows if any(cell.strip() for cell in row)]
@@ -261,16 +267,37 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
     if not head.rows:
         return _nothing()
     index = head.index
-    width = len(head.rows[index])
+    needed, width = len(head.rows[index]), _width(head)
     body = pa.py_buffer(text).slice(head.ends[index])
-    table, broken = _parse(body, width, head.delimiter, quoted=b'"' in text)
-    numbers = np.arange(1, len(table) + len(broken) + 1, dtype=np.int32)
+    table, unfit = _parse(body, width, head.delimiter, quoted=b'"' in text)
+    numbers = np.arange(1, len(table) + len(unfit) + 1, dtype=np.int32)
     last_row = index + 1 + len(numbers)
-    if broken:
-        numbers = np.delete(numbers, [row.number - 1 for row in broken])
     columns = [
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns
     ]
+    broken: list[BrokenRow] = []
+    if unfit:
+        mended, broken = _mended(unfit, head, needed, width)
+        numbers = np.concatenate(
+            [np.delete(numbers, [row.number - 1 for row in unfit]), np.array([*mended], np.int32)]
+        )
+        order = np.argsort(numbers)
+        added = pa.table(
+            [pa.array([cells[place] for cells in mended.values()], pa.string()) for place in range(width)],
+            names=table.column_names,
+        )
+        columns = [
+            pa.concat_arrays([column, added.column(place).combine_chunks()]).take(pa.array(order))
+            for place, column in enumerate(columns)
+        ]
+        numbers = numbers[order]
+    if (beyond := ~blank_rows(columns[needed:], len(numbers))).any() and width > needed:
+        for row in np.flatnonzero(beyond):  # 1,234 without quotation marks is no 1
+            found = head.delimiter.join(column[int(row)].as_py() for column in columns)
+            expected = f"{needed} cells, as in the header, not {width}"
+            broken.append(BrokenRow(int(numbers[row]) + index + 1, found, expected))
+        columns = [column.filter(pa.array(~beyond)) for column in columns]
+        numbers = numbers[~beyond]
     swallowed = _swallowing(columns, head.delimiter, width) if b'"' in text else []
     if swallowed:
         keep = np.ones(len(numbers), dtype=np.bool_)
@@ -280,7 +307,7 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
     else:
         engulfed = []
     above = head.rows[: index + 1]
-    widest = max(len(row) for row in above)
+    widest = max(width, *(len(row) for row in above))
     nothing = pa.repeat(pa.scalar(""), len(numbers))
     columns = [
         pa.concat_arrays(
@@ -292,6 +319,11 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
         for place in range(widest)
     ]
     numbers = np.concatenate([np.arange(1, index + 2), numbers + index + 1]).astype(np.int32)
+    if b'="' in text:
+        columns = [pc.replace_substring_regex(column, _KEPT_AS_TEXT, r"\1") for column in columns]
+    if head.is_drawn:
+        columns = [pc.utf8_trim_whitespace(column) for column in columns]
+        columns = _without_rules(columns, len(numbers))
     blank = blank_rows(columns, len(numbers))
     if blank.any():
         keep = pa.array(~blank)
@@ -303,11 +335,58 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
         kinds=[None] * len(columns),
         rows=numbers,
         broken=[
-            *(_broken(row, index + 1) for row in broken),
+            *broken,
             *(BrokenRow(row + index + 1, found, _ONE_LINE) for row, found in engulfed),
         ],
         last_row=last_row,
     )
+
+
+#: So that a spreadsheet does not make a number of it: ="00123".
+_KEPT_AS_TEXT = r'^="([^"]*)"$'
+#: A line that is drawn between rows.
+_RULE = re.compile(r"[-+=:_|*\s]+")
+
+
+def _width(head: _Head) -> int:
+    """How many cells a row has: as many as the header, or a few blank ones more."""
+    width = len(head.rows[head.index])
+    longer = Counter(
+        len(row)
+        for row in head.rows[head.index + 1 :]
+        if len(row) > width and not any(map(str.strip, row[width:]))
+    )
+    return longer.most_common(1)[0][0] if longer else width
+
+
+def _mended(
+    unfit: Sequence[Any], head: _Head, needed: int, width: int
+) -> tuple[dict[int, list[str]], list[BrokenRow]]:
+    """Of rows with another number of cells those that lose nothing by having as many as the others, and the rest."""
+    mended: dict[int, list[str]] = {}
+    broken: list[BrokenRow] = []
+    for row in unfit:
+        cells = next(csv.reader(io.StringIO(row.text, newline=""), delimiter=head.delimiter), [])
+        # (A quotation mark that is never closed makes one cell of many lines.)
+        is_remark = len(cells) == 1 and '"' not in row.text and re.search(r"\S\s+\S|:\s*$", row.text)
+        if len(cells) == 1 and _RULE.fullmatch(cells[0]):
+            mended[row.number] = [""] * width
+        elif is_remark or (len(cells) >= needed and not any(map(str.strip, cells[needed:]))):
+            mended[row.number] = [*cells[:width], *[""] * (width - len(cells))]
+        else:
+            number = row.number + head.index + 1
+            expected = f"{needed} cells, as in the header, not {row.actual_columns}"
+            broken.append(BrokenRow(number, row.text, expected))
+    return mended, broken
+
+
+def _without_rules(columns: Sequence[pa.Array], length: int) -> list[pa.Array]:
+    """The columns of a drawn table, the lines between its rows made blank."""
+    is_rule = np.ones(length, dtype=np.bool_)
+    for column in columns:
+        is_rule &= pc.match_substring_regex(column, r"^[-+=:_]*$").to_numpy(zero_copy_only=False)
+    rule = pa.array(is_rule)
+    return [pc.if_else(rule, "", column) for column in columns]
 
 
 _ONE_LINE = (
@@ -375,11 +454,3 @@ def _parse(body: pa.Buffer, width: int, delimiter: str, *, quoted: bool) -> tupl
             f"Look for a quotation mark that is never closed ({error}).",
         ) from error
     return table, list(broken)
-
-
-def _broken(row: Any, above: int) -> BrokenRow:
-    return BrokenRow(
-        row.number + above,
-        row.text,
-        f"{row.expected_columns} cells, as in the header, not {row.actual_columns}",
-    )

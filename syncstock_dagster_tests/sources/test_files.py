@@ -34,7 +34,7 @@ def test_a_file_carries_what_the_record_of_its_delivery_needs():
     assert (parsed.name, parsed.kind, parsed.source) == ("sales/a.csv", "sales", "till-1")
     assert parsed.content_sha256 == hashlib.sha256(SALES).digest()
     assert (parsed.size, parsed.original, parsed.modified_at) == (len(SALES), SALES, at)
-    assert parsed.reader.startswith("csv 2 (pyarrow ")
+    assert parsed.reader.startswith("csv 3 (pyarrow ")
     assert parsed.evidence.movements["source"].to_pylist() == ["till-1"]
     assert parsed.products is None
 

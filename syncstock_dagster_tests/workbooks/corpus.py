@@ -543,6 +543,53 @@ CASES = [
         _csv("رمز الصنف,الكمية الفعلية\nA1,١٢\nB2,٣٫٥\n"),
         {"A1": "12", "B2": "3.5"},
     ),
+    Case("Russian, from DOS", _csv("Артикул;Наименование;Количество\nA1;Яблоко;5\n", "cp866"), {"A1": "5"}),
+    Case("Japanese, from Unix", _csv("商品コード,商品名,実地数量\nA1,りんご,5\n", "euc-jp"), {"A1": "5"}),
+    Case("lines with more cells than the header", _csv("sku,count\nA,1,\nB,2,,\nC,3\n"), ABC),
+    Case(
+        "lines with too many cells",
+        _csv("sku,count\nA,1,x\nB,2,\nC,3\n"),
+        {"B": "2", "C": "3"},
+        ("2 cells, as in the header, not 3",),
+    ),
+    Case(
+        "remarks below a text table, and a line that was cut",
+        _csv("sku,name,count\nA,x,1\nB\n\nNotes: all fine\nCounted by Ann\n=====\n"),
+        {"A": "1"},
+        ("3 cells, as in the header, not 1",),
+        left_out=("not counted",),
+    ),
+    Case(
+        "a quotation mark that is never closed",
+        _csv('sku,count\nA,1\n"B b,2\nC,3\n'),
+        {"A": "1"},
+        ("2 cells, as in the header, not 1",),
+    ),
+    Case(
+        "codes kept as text in a text file",
+        _csv('sku,count\n="00123",1\n"=""0045""",2\n'),
+        {"00123": "1", "0045": "2"},
+    ),
+    Case(
+        "a list as SAP prints it",
+        _csv(
+            "-----------------------\n|Material |Counted qty|\n-----------------------\n"
+            "|100-1    |      4    |\n|100-2    |   1.5     |\n-----------------------\n"
+        ),
+        {"100-1": "4", "100-2": "1.5"},
+    ),
+    Case(
+        "a table as PostgreSQL prints it",
+        _csv(" sku | name | qty \n-----+------+-----\n A-1 | x y  |   1\n B-2 |      |  -2\n(2 rows)\n"),
+        {"A-1": "1", "B-2": "-2"},
+        left_out=("not counted",),
+    ),
+    Case(
+        "a table of Markdown",
+        _csv("| sku | qty |\n|:---|----:|\n| A | 1 |\n| B | 2 |\n"),
+        {"A": "1", "B": "2"},
+    ),
+    Case("blanks around codes between bars", _csv("sku|qty\n A|1\nB |2\n"), {" A": "1", "B ": "2"}),
     Case("UTF-16 without a mark", "sku\tcount\nA\t1\nB\t2\nC\t3\n".encode("utf-16-le"), ABC),
     Case("the line sep= of a spreadsheet", _csv("sep=;\nsku;count\nA;1\nB;2\nC;3\n"), ABC),
     Case(
