@@ -10,6 +10,7 @@ instead of ``SYNCSTOCK_ZOHO_CLIENT_SECRET``. Secrets are never shown.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -39,6 +40,12 @@ class Accounts(BaseSettings):
         xorosoft_secret: Its password.
         xorosoft_url: The address of its interface.
         rms_url: The SQLAlchemy URL of the database of RMS; a read-only user is enough.
+        shopify_shop: The shop at Shopify, ``my-shop.myshopify.com``.
+        shopify_token: Its access token (``shpat_...``); or
+        shopify_client_id: with
+        shopify_client_secret: The right to ask for a token.
+        shopify_url: Where the shop is reached, if not at ``https://`` and its name: a stand-in.
+        shopify_version: The version of Shopify's Admin API.
     """
 
     model_config = SettingsConfigDict(
@@ -55,22 +62,36 @@ class Accounts(BaseSettings):
     xorosoft_secret: SecretStr | None = None
     xorosoft_url: str = Field(default="https://res.xorosoft.io/api/xerp/")
     rms_url: SecretStr | None = None
+    shopify_shop: str | None = None
+    shopify_token: SecretStr | None = None
+    shopify_client_id: str | None = None
+    shopify_client_secret: SecretStr | None = None
+    shopify_url: str | None = None
+    shopify_version: str = Field(default="2026-10", pattern=r"^20\d\d-(01|04|07|10)$")
 
     @model_validator(mode="before")
     @classmethod
     def _from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         told = dict(given)
         for name in cls.model_fields:
-            path = os.environ.get(f"{_PREFIX}{name.upper()}_FILE")
-            if not path or name in told:
-                continue
-            try:
-                told[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                raise ValueError(f"{_PREFIX}{name.upper()}_FILE names a file that cannot be read") from None
+            if name not in told and (found := _from_file(f"{_PREFIX}{name.upper()}")):
+                told[name] = found
         return told
 
-    @field_validator("zoho_url", "xorosoft_url")
+    @property
+    def has_shopify(self) -> bool:
+        """Whether a shop is named, and a way in."""
+        has_client = self.shopify_client_id is not None and self.shopify_client_secret is not None
+        return self.shopify_shop is not None and (self.shopify_token is not None or has_client)
+
+    @field_validator("shopify_shop")
+    @classmethod
+    def _is_shop(cls, shop: str | None) -> str | None:
+        if shop is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", shop):
+            raise ValueError("must be the name of a shop, for example my-shop.myshopify.com")
+        return shop
+
+    @field_validator("zoho_url", "xorosoft_url", "shopify_url")
     @classmethod
     def _is_address(cls, url: str | None) -> str | None:
         """Secrets go there: encrypted, or not beyond this machine."""
@@ -83,6 +104,28 @@ class Accounts(BaseSettings):
     def missing(self, *names: str) -> list[str]:
         """The variables among ``names`` that are not set."""
         return [f"{_PREFIX}{name.upper()}" for name in names if getattr(self, name) is None]
+
+
+def read_secret(variable: str) -> str | None:
+    """A secret of somebody else's name: from the environment, or from the file that ``<variable>_FILE`` names.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return os.environ.get(variable) or _from_file(variable)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _from_file(variable: str) -> str | None:
+    path = os.environ.get(f"{variable}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"{variable}_FILE names a file that cannot be read") from None
 
 
 def read_accounts() -> Accounts:

@@ -2,12 +2,12 @@
 
 Put here what differs between two machines that run the same shop, each read from an environment variable with
 the prefix ``SYNCSTOCK_``. Keep out what belongs to the shop itself: sources, gates and mappings stand in the
-configuration file that ``config_file`` names. This module is imported by every command, so it imports little.
+configuration file that ``config_file`` names; and accounts at other systems (``accounts``). This module is imported by
+every command, so it imports little.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Literal, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CONFIG_NAME = "syncstock.toml"
@@ -84,12 +84,6 @@ class Settings(BaseSettings):
         alert_urls: Where alerts go, as Apprise URLs with blanks between them; empty: into the log only. Never shown.
         reader_seconds: How long reading one file may take.
         reader_memory_mb: How much memory the process that reads a file may have.
-        shopify_shop: The shop at Shopify, ``my-shop.myshopify.com``, or None: then nothing is sent there.
-        shopify_token: Its access token (``shpat_...``); or
-        shopify_client_id: with
-        shopify_client_secret: The right to ask for a token. Secrets are never shown.
-        shopify_url: Where the shop is reached, if not at ``https://`` and its name: a shop on this machine, to try.
-        shopify_version: The version of Shopify's Admin API.
         enable_reverse_stock_sync: Whether products that the main sync missed get their stock. This one and those that
             follow may also be given without the prefix.
         reverse_sync_delay_minutes: So long after the morning's sync.
@@ -137,12 +131,6 @@ class Settings(BaseSettings):
     reader_seconds: float = Field(default=30, gt=0, le=3600)
     reader_memory_mb: int = Field(default=512, ge=128)
     headers: Path | None = None
-    shopify_shop: str | None = None
-    shopify_token: SecretStr | None = Field(default=None, repr=False)
-    shopify_client_id: str | None = None
-    shopify_client_secret: SecretStr | None = Field(default=None, repr=False)
-    shopify_url: str | None = None
-    shopify_version: str = Field(default="2026-10", pattern=r"^20\d\d-(01|04|07|10)$")
     enable_reverse_stock_sync: bool = Field(
         default=True, validation_alias=_either("ENABLE_REVERSE_STOCK_SYNC")
     )
@@ -161,30 +149,6 @@ class Settings(BaseSettings):
     reverse_sync_max_concurrent: int = Field(
         default=10, ge=1, le=50, validation_alias=_either("REVERSE_SYNC_MAX_CONCURRENT")
     )
-
-    @property
-    def has_shopify(self) -> bool:
-        """Whether a shop is named, and a way in."""
-        return self.shopify_shop is not None and (
-            self.shopify_token is not None
-            or (self.shopify_client_id is not None and self.shopify_client_secret is not None)
-        )
-
-    @field_validator("shopify_url")
-    @classmethod
-    def _is_safe(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "")
-        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if url is not None and parts.scheme != "https" and not is_here:
-            raise ValueError("must begin with https:// (the token goes there), or lie on this machine")
-        return url
-
-    @field_validator("shopify_shop")
-    @classmethod
-    def _is_shop(cls, shop: str | None) -> str | None:
-        if shop is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.myshopify\.com", shop):
-            raise ValueError("must be the name of a shop, for example my-shop.myshopify.com")
-        return shop
 
     @property
     def shown_database_url(self) -> str:

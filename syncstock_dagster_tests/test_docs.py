@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from syncstock_dagster import SyncStockDB
+from syncstock_dagster.accounts import Accounts
 from syncstock_dagster.settings import Settings
 from syncstock_dagster.stock.counting_policy import CountingPolicy, load_counting_policy
 from syncstock_dagster.stock.policy import load_policies
@@ -35,6 +36,7 @@ COUNTING = REPOSITORY / "docs" / "counting.md"
 DAILY_WORK = REPOSITORY / "docs" / "daily-work.md"
 RECONCILIATION = REPOSITORY / "docs" / "reconciliation.md"
 #: Those whose examples run and whose commands exist.
+SOURCES, SHOPIFY = (REPOSITORY / "docs" / name for name in ("sources.md", "shopify.md"))
 TOLD = (README, LAWS, DATA_MODEL, OPERATING, RECORD, RECONCILIATION, DAILY_WORK, COUNTING)
 DOCUMENTS = sorted({README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")})
 
@@ -250,7 +252,13 @@ def test_the_settings_of_the_readme_are_those_of_the_code() -> None:
     assert named == {alias or f"SYNCSTOCK_{name.upper()}" for name, alias in names.items()}
 
 
-@pytest.mark.parametrize("document", TOLD, ids=lambda path: path.name)
+def test_the_accounts_of_the_docs_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (`SYNCSTOCK_.*?) \|", prose(SOURCES), re.MULTILINE)
+    named = set(re.findall(r"`(SYNCSTOCK_\w+)`", "\n".join(rows)))
+    assert named == {f"SYNCSTOCK_{name.upper()}" for name in Accounts.model_fields}
+
+
+@pytest.mark.parametrize("document", [*TOLD, SOURCES, SHOPIFY], ids=lambda path: path.name)
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """``syncstock <command>`` in code is a command of the Typer app, and its options are that command's."""
     if importlib.util.find_spec("syncstock_dagster.cli") is None:

@@ -126,8 +126,8 @@ stock_push = dg.define_asset_job(
 )
 def stock_push_sensor(context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry) -> Any:
     """One event, one run: Dagster launches a key once."""
-    from syncstock_dagster.settings import get_settings
+    from syncstock_dagster.accounts import read_accounts
 
-    if not get_settings().has_shopify:
+    if not read_accounts().has_shopify:
         return dg.SkipReason("No shop is configured: SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN.")
     return dg.RunRequest(run_key=f"{asset_event.run_id}", tags={ASKED_BY: "stock_push_sensor"})

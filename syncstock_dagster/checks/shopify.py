@@ -53,11 +53,13 @@ def _deletions(db: SyncStockDB, span: Span) -> Verdict:
 
 
 def _age(db: SyncStockDB, span: Span) -> Verdict:
+    from syncstock_dagster.accounts import read_accounts
     from syncstock_dagster.settings import get_settings
 
-    settings = get_settings()
-    if not settings.has_shopify or not settings.enable_reverse_stock_sync:
-        return Verdict(True, _NOT_CONFIGURED if not settings.has_shopify else "It is switched off.")
+    if not read_accounts().has_shopify:
+        return Verdict(True, _NOT_CONFIGURED)
+    if not get_settings().enable_reverse_stock_sync:
+        return Verdict(True, "It is switched off.")
     last = _last(db)
     if last is None:
         return Verdict(False, "No reverse sync has ended yet.", severity=dg.AssetCheckSeverity.WARN)

@@ -70,6 +70,7 @@ def config(as_json: options.AsJson = False) -> None:
     """
     from syncstock_dagster.accounts import read_accounts
     from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
+    from syncstock_dagster.channels.shopify.policy import load_shopify_policy
     from syncstock_dagster.sources.vendors import check
     from syncstock_dagster.stock.counting_policy import load_counting_policy
     from syncstock_dagster.stock.orders.policy import load_orders_policy
@@ -81,6 +82,7 @@ def config(as_json: options.AsJson = False) -> None:
     catalogue = load_catalogue_policy(settings.config_file)
     operations = load_operations_policy(settings.config_file)
     counting = load_counting_policy(settings.config_file)
+    shopify, accounts = load_shopify_policy(settings.config_file), read_accounts()
     for rule in catalogue.rules.values():
         resolve_callable(rule)
     told: dict[str, Any] = {
@@ -101,7 +103,10 @@ def config(as_json: options.AsJson = False) -> None:
         "evening_report": settings.evening_report.isoformat(),
         "nightly_close": settings.nightly_close.isoformat(),
         "alert_addresses": len(settings.alert_urls.split()),
-        **check(settings.config_file, read_accounts()),
+        **check(settings.config_file, accounts),
+        "shopify": "configured"
+        if accounts.has_shopify
+        else "set SYNCSTOCK_SHOPIFY_SHOP, SYNCSTOCK_SHOPIFY_TOKEN",
     }
     for policy in policies.values():
         for name in (
@@ -120,6 +125,7 @@ def config(as_json: options.AsJson = False) -> None:
                 "operations": operations.model_dump(mode="json"),
                 "counting": counting.model_dump(mode="json"),
                 "orders": orders.model_dump(mode="json"),
+                "shopify": shopify.model_dump(mode="json"),
             }
         )
         return

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from syncstock_dagster.accounts import read_accounts
 from syncstock_dagster.assets.shopify import reverse_stock_sync
 from syncstock_dagster.jobs import daily_sync, end_of_day, nightly_close
 from syncstock_dagster.partitions import FIRST_DAY
@@ -106,10 +107,9 @@ def _some_minutes_later(at: time) -> time:
 )
 def reverse_stock_sync_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One morning."""
-    settings = get_settings()
-    if not settings.has_shopify:
+    if not read_accounts().has_shopify:
         return dg.SkipReason("No shop is configured: SYNCSTOCK_SHOPIFY_SHOP and SYNCSTOCK_SHOPIFY_TOKEN.")
-    if not settings.enable_reverse_stock_sync:
+    if not get_settings().enable_reverse_stock_sync:
         return dg.SkipReason("ENABLE_REVERSE_STOCK_SYNC is false.")
     today = _local_day(context)
     return request((today, today), asked_by="reverse_stock_sync_schedule", about=[_key(context)], tags={})

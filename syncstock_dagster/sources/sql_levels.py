@@ -9,7 +9,6 @@ is never an empty answer, a SKU that is not in the answer is not zero, and neith
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +23,7 @@ import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from syncstock_dagster.accounts import read_secret
 from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.sources.protocol import (
     Ask,
@@ -115,10 +114,8 @@ def open_source(table: Mapping[str, Any], context: Context) -> SqlSource:
     """
     rules = read_table(context.name, SqlTable, table)
     variable = rules.url_variable or f"SYNCSTOCK_{context.name.upper()}_URL"
-    url = os.environ.get(variable)
-    if not url and (path := os.environ.get(f"{variable}_FILE")):
-        url = Path(path).read_text(encoding="utf-8").strip()
-    if not url:
+    url = read_secret(variable)
+    if url is None:
         raise NotConfiguredError(f"{context.name} is not configured: set {variable} to a SQLAlchemy URL.")
     return SqlSource(context.name, rules, url, context)
 

@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from psycopg import Connection
 
+from syncstock_dagster.accounts import Accounts, read_accounts
 from syncstock_dagster.channels.shopify import record, shop
 from syncstock_dagster.channels.shopify.applying import Work, replay_open_calls, work_batch
 from syncstock_dagster.channels.shopify.client import Credentials, ShopifyClient
@@ -68,28 +69,28 @@ class Channel:
     def of(
         cls,
         url: str,
-        settings: Settings | None = None,
+        accounts: Accounts | None = None,
         *,
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> Channel | None:
-        """The channel that settings and policy describe; None where there is no shop."""
-        settings = settings or get_settings()
-        if not settings.has_shopify:
+        """The channel that account and policy describe; None where there is no shop."""
+        accounts = accounts or read_accounts()
+        if not accounts.has_shopify:
             return None
-        assert settings.shopify_shop is not None
+        assert accounts.shopify_shop is not None
         credentials = Credentials(
-            settings.shopify_token, settings.shopify_client_id, settings.shopify_client_secret
+            accounts.shopify_token, accounts.shopify_client_id, accounts.shopify_client_secret
         )
         client = ShopifyClient(
-            settings.shopify_shop,
+            accounts.shopify_shop,
             credentials,
-            version=settings.shopify_version,
+            version=accounts.shopify_version,
             clock=clock,
             transport=transport,
-            address=settings.shopify_url,
+            address=accounts.shopify_url,
         )
-        return cls(url, client, load_shopify_policy(settings.config_file))
+        return cls(url, client, load_shopify_policy(get_settings().config_file))
 
     def __post_init__(self) -> None:
         if self.truth is None:
@@ -217,12 +218,13 @@ def status(url: str, which: str | None = None) -> dict[str, Any]:
 def config(settings: Settings | None = None) -> dict[str, Any]:
     """What is in effect; secrets are not shown."""
     settings = settings or get_settings()
-    policy = load_shopify_policy(settings.config_file)
+    policy, accounts = load_shopify_policy(settings.config_file), read_accounts()
+    access = "static token" if accounts.shopify_token else "client credentials"
     return {
-        "is_configured": settings.has_shopify,
-        "shop": settings.shopify_shop,
-        "version": settings.shopify_version,
-        "access": "static token" if settings.shopify_token else "client credentials",
+        "is_configured": accounts.has_shopify,
+        "shop": accounts.shopify_shop,
+        "version": accounts.shopify_version,
+        "access": access if accounts.has_shopify else None,
         "enable_reverse_stock_sync": settings.enable_reverse_stock_sync,
         "reverse_sync_delay_minutes": settings.reverse_sync_delay_minutes,
         **Options.of(settings).as_dict(),
