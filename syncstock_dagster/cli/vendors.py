@@ -5,7 +5,7 @@ Define a command here when it pulls from another system or shows how that stands
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +15,7 @@ import typer
 from syncstock_dagster.cli import options, output
 from syncstock_dagster.cli.errors import FAILED, NEEDS_PERSON
 from syncstock_dagster.cli.session import instant, open_db
+from syncstock_dagster.errors import BadInput
 
 if TYPE_CHECKING:
     from syncstock_dagster.sources.protocol import Ask
@@ -135,40 +136,33 @@ def rms_pull(
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Codes of the other system.")]
 
 
-@zoho_app.command("specific")
-def zoho_specific(ids: Ids, dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
-    """Read certain items again, by their item_id."""
-    _specific("zoho", ids, dry_run, as_json)
+def _add_commands(vendor: typer.Typer, name: str, code: str) -> None:
+    """What every source has: ``specific`` by its codes, and ``stats``."""
+
+    @vendor.command("specific", help=f"Read certain articles again, by their {code}.")
+    def specific(
+        ids: Ids,
+        verbose: Verbose = False,
+        log_file: LogFile = None,
+        dry_run: options.DryRun = False,
+        as_json: options.AsJson = False,
+    ) -> None:
+        from syncstock_dagster.sources.asking import read_ids
+
+        db = open_db()
+        with _telling(name, verbose, log_file) as (told, ended):
+            result = ended(read_ids(db, name, ids, dry_run=dry_run, told=told))
+        _show(result, as_json)
+
+    @vendor.command("stats")
+    def stats(as_json: options.AsJson = False) -> None:
+        """How it stands: articles, levels, the last pull, what waits."""
+        _stats(name, as_json)
 
 
-@xorosoft_app.command("specific")
-def xorosoft_specific(ids: Ids, dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
-    """Read the stock of certain items again, by their number."""
-    _specific("xorosoft", ids, dry_run, as_json)
-
-
-@rms_app.command("specific")
-def rms_specific(ids: Ids, dry_run: options.DryRun = False, as_json: options.AsJson = False) -> None:
-    """Read certain articles again, by their SKU."""
-    _specific("rms", ids, dry_run, as_json)
-
-
-@zoho_app.command("stats")
-def zoho_stats(as_json: options.AsJson = False) -> None:
-    """How it stands: articles, levels, the last pull, what waits."""
-    _stats("zoho", as_json)
-
-
-@xorosoft_app.command("stats")
-def xorosoft_stats(as_json: options.AsJson = False) -> None:
-    """How it stands: articles, levels, the last pull, what waits."""
-    _stats("xorosoft", as_json)
-
-
-@rms_app.command("stats")
-def rms_stats(as_json: options.AsJson = False) -> None:
-    """How it stands: articles, levels, the last pull, what waits."""
-    _stats("rms", as_json)
+_add_commands(zoho_app, "zoho", "item_id")
+_add_commands(xorosoft_app, "xorosoft", "number")
+_add_commands(rms_app, "rms", "SKU")
 
 
 @xorosoft_app.command("import")
@@ -223,18 +217,8 @@ def _pull(
     from syncstock_dagster.sources.asking import start_pull
 
     db = open_db()
-    with _telling(verbose, log_file) as told, output.working(f"Pulling from {name} ..."):
-        result = start_pull(db, name, ask, changed_only=changed, dry_run=dry_run, told=told)
-    if log_file is not None:
-        with log_file.open("a", encoding="utf-8") as log:
-            log.write("".join(f"{what}: {value}\n" for what, value in _facts(result)))
-    _show(result, as_json)
-
-
-def _specific(name: str, ids: list[str], dry_run: bool, as_json: bool) -> None:
-    from syncstock_dagster.sources.asking import read_ids
-
-    result = read_ids(open_db(), name, ids, dry_run=dry_run)
+    with _telling(name, verbose, log_file) as (told, ended):
+        result = ended(start_pull(db, name, ask, changed_only=changed, dry_run=dry_run, told=told))
     _show(result, as_json)
 
 
@@ -251,22 +235,39 @@ def _stats(name: str, as_json: bool) -> None:
 
 
 @contextmanager
-def _telling(verbose: bool, log_file: Path | None) -> Iterator[Told]:
-    """A line for each page: on standard error where it is asked for, and into the file."""
+def _telling(
+    name: str, verbose: bool, log_file: Path | None
+) -> Iterator[tuple[Told, Callable[[PullResult], PullResult]]]:
+    """A line for each page, and how it ended: on standard error where it is asked for, and into the file."""
     from datetime import UTC, datetime
 
-    log = None if log_file is None else log_file.open("a", encoding="utf-8")
+    try:
+        log = None if log_file is None else log_file.open("a", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--log-file {log_file} cannot be written: {error.strerror}.") from None
+
+    def write(line: str) -> None:
+        if log is not None:
+            log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+            log.flush()
 
     def told(pages: int, items: int, levels: int) -> None:
         line = f"page {pages}: {items:,} articles, {levels:,} levels"
         if verbose:
             output.say(line)
-        if log is not None:
-            log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
-            log.flush()
+        write(line)
+
+    def ended(result: PullResult) -> PullResult:
+        for what, value in _facts(result):
+            write(f"{what}: {value}")
+        return result
 
     try:
-        yield told
+        with output.working(f"Pulling from {name} ..."):
+            yield told, ended
+    except Exception as error:
+        write(f"failed: {error}")
+        raise
     finally:
         if log is not None:
             log.close()

@@ -90,13 +90,14 @@ def read_ids(
     *,
     dry_run: bool = False,
     who: str | None = None,
+    told: Told | None = None,
     context: Context | None = None,
 ) -> PullResult:
     """Read certain articles of a source again, by its own codes."""
     ask = Ask(ids=tuple(dict.fromkeys(ids)), active_only=False)
     with opened_source(db, name, context) as source:
         try:
-            return pull(db.url, source, ask, rules_of(db), who=who, dry_run=dry_run)
+            return pull(db.url, source, ask, rules_of(db), who=who, dry_run=dry_run, told=told)
         finally:
             forget_statistics()
 

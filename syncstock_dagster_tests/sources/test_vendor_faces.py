@@ -209,6 +209,23 @@ def test_commands_pull_rehearse_and_tell(account: SyncStockDB, fake: ZohoStandIn
     assert "code 57" in refused.stderr
 
 
+def test_a_log_tells_of_certain_articles_and_of_what_failed(
+    account: SyncStockDB, fake: ZohoStandIn, tmp_path: Path
+) -> None:
+    log, run = tmp_path / "specific.log", CliRunner()
+    ids = list(fake.items)[:2]
+    done = run.invoke(app, ["zoho", "specific", *ids, "--verbose", "--log-file", str(log)])
+    assert "page 1: 2 articles" in done.stderr
+    assert "page 1: 2 articles" in log.read_text()
+    assert "counts taken: 2" in log.read_text()
+    fake.faults.next("401/57")
+    assert run.invoke(app, ["zoho", "pull", "--log-file", str(log)]).exit_code == 1
+    assert "failed: Zoho refuses the token (code 57)" in log.read_text()
+    nowhere = run.invoke(app, ["zoho", "pull", "--log-file", str(tmp_path / "none" / "log")])
+    assert nowhere.exit_code == 2
+    assert "--log-file" in nowhere.stderr
+
+
 @pytest.mark.parametrize("name", ["zoho", "xorosoft", "rms"])
 def test_a_command_without_an_account_says_what_to_set(
     nothing_set: SyncStockDB, monkeypatch: pytest.MonkeyPatch, name: str
