@@ -39,58 +39,26 @@ class PullConfig(dg.Config):
     dry_run: bool = Field(default=False, description="Ask, compare, and keep nothing.")
 
 
-@dg.asset(
-    group_name="sources",
-    kinds={"api", "postgres"},
-    owners=["team:stock"],
-    metadata=table_metadata("source_levels"),
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
-)
-def zoho_stock(
-    context: dg.AssetExecutionContext, config: PullConfig, syncstock: SyncStock
-) -> dg.MaterializeResult:
-    """Items and stock of Zoho Inventory or Books, 200 a call. Grain: article and location.
+def _stock_of(name: str, kind: str, table: str, what: str) -> dg.AssetsDefinition:
+    """The asset of one system."""
 
-    A level that changed becomes a count of the source `zoho`, on which its policy decides; articles are staged. A limit
-    that is used up ends the run in order, and the next one goes on. Without an account nothing is done.
-    """
-    return _pulled(context, "zoho", config, syncstock)
+    @dg.asset(
+        name=f"{name}_stock",
+        description=f"{what}\n\nA level that changed becomes a count of the source `{name}`, on which its policy "
+        "decides; articles are staged. What is not named says nothing: missing is not zero. A limit that is used up "
+        "ends the run in order, and the next one goes on. Without an account nothing is done.",
+        group_name="sources",
+        kinds={kind, "postgres"},
+        owners=["team:stock"],
+        metadata=table_metadata(table),
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
+    )
+    def stock(
+        context: dg.AssetExecutionContext, config: PullConfig, syncstock: SyncStock
+    ) -> dg.MaterializeResult:
+        return _pulled(context, name, config, syncstock)
 
-
-@dg.asset(
-    group_name="sources",
-    kinds={"api", "postgres"},
-    owners=["team:stock"],
-    metadata=table_metadata("xorosoft_products"),
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
-)
-def xorosoft_stock(
-    context: dg.AssetExecutionContext, config: PullConfig, syncstock: SyncStock
-) -> dg.MaterializeResult:
-    """Items, stock and cost of Xorosoft, with what is allocated and on order. Grain: article and warehouse.
-
-    A level that changed becomes a count of the source `xorosoft`, on which its policy decides; articles are staged.
-    Without an account nothing is done.
-    """
-    return _pulled(context, "xorosoft", config, syncstock)
-
-
-@dg.asset(
-    group_name="sources",
-    kinds={"sqlserver", "postgres"},
-    owners=["team:stock"],
-    metadata=table_metadata("source_levels"),
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
-)
-def rms_stock(
-    context: dg.AssetExecutionContext, config: PullConfig, syncstock: SyncStock
-) -> dg.MaterializeResult:
-    """Stock out of the database of RMS, streamed. Grain: article and location.
-
-    A level that changed becomes a count of the source `rms`, on which its policy decides; articles are staged. A SKU
-    that is not there says nothing. Without the URL of its database nothing is done.
-    """
-    return _pulled(context, "rms", config, syncstock)
+    return stock
 
 
 def _pulled(
@@ -130,6 +98,24 @@ def _pulled(
     return dg.MaterializeResult(metadata=metadata)
 
 
+zoho_stock = _stock_of(
+    "zoho",
+    "api",
+    "source_levels",
+    "Items and stock of Zoho Inventory or Books, 200 a call. Grain: article and location.",
+)
+xorosoft_stock = _stock_of(
+    "xorosoft",
+    "api",
+    "xorosoft_products",
+    "Items, stock and cost of Xorosoft, with what is allocated and on order. Grain: article and warehouse.",
+)
+rms_stock = _stock_of(
+    "rms",
+    "sqlserver",
+    "source_levels",
+    "Stock out of the database of RMS, streamed. Grain: article and location.",
+)
 ASSETS = (zoho_stock, xorosoft_stock, rms_stock)
 _KEYS = {name: dg.AssetKey(f"{name}_stock") for name in NAMES}
 
