@@ -1085,6 +1085,13 @@ class SyncStockDB:
         with sync.opened(self.url) as channel:
             return fields.push(sync.needed(channel), who=who, dry_run=dry_run)
 
+    def preview_shopify_rollback(self, which: str | None = None) -> dict[str, Any]:
+        """What ``rollback_shopify`` would do: each level with what it was, what was written, and what it is now."""
+        from syncstock_dagster.channels.shopify import sync
+
+        with sync.opened(self.url) as channel:
+            return sync.preview_roll_back(sync.needed(channel), which)
+
     def rollback_shopify(
         self, which: str | None = None, *, reason: str, who: str | None = None
     ) -> dict[str, Any]:

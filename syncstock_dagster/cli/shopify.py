@@ -168,8 +168,7 @@ def rollback(
     """Take back what a run sent, where the shop still has it; deleted variants are made again."""
     db = open_db()
     if dry_run:
-        _show(db.shopify_status(which), as_json)
-        output.say("Dry run: nothing was sent. What was updated and deleted would be taken back.")
+        _preview(db.preview_shopify_rollback(which), as_json)
         return
     with output.working("Speaking to the shop ..."):
         report = db.rollback_shopify(which, reason=reason)
@@ -204,6 +203,22 @@ def push_fields(dry_run: options.DryRun = False, as_json: options.AsJson = False
     wanted = output.columns("sku", "field", "old", "new", "reason")
     output.show(rows, wanted, as_json=as_json, nothing="Nothing was changed here.")
     raise typer.Exit(NEEDS_PERSON if result.left else 0)
+
+
+def _preview(told: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.print_json(told)
+        return
+    wanted = output.columns(
+        "sku", "location", "was", "wrote", "now", "goes_back", "reason", numbers=("was", "wrote", "now")
+    )
+    output.show(told["levels"], wanted, as_json=False, nothing=f"{told['sync_id']} has set no level.")
+    if told["variants"]:
+        typer.echo()
+        output.print_table(
+            told["variants"], output.columns("sku", "levels"), title="variants that would be made again"
+        )
+    output.say("Dry run: nothing was sent.")
 
 
 def _kind(push: bool) -> Kind:

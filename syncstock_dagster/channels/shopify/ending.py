@@ -37,6 +37,12 @@ def end_run(
     sync, client = work.sync, work.client
     report = report_of(connection, sync, client, seconds=seconds, is_plan=False)
     numbers = report["report"]["statistics"]
+    if operation_type == "rollback":
+        report["message"] = (
+            f"{sync.name} was taken back: {numbers['rollbacks']} level(s) put back, "
+            f"{numbers['rollback_failures']} left as they are, "
+            f"{numbers['variants_deleted']} deleted variant(s) not made again"
+        )
     is_through = operation_type == "rollback" or not numbers["products_open"]
 
     def close(operation: Operation) -> Statistics:
@@ -68,6 +74,7 @@ def end_run(
             seconds=seconds,
         )
         partly = bool(numbers["errors"] or numbers["products_open"] or numbers["rollback_failures"])
+        partly |= operation_type == "rollback" and numbers["variants_deleted"] > 0
         return {
             "pushed": pushed,
             "sync": sync.name,
@@ -99,7 +106,7 @@ def _sent(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
 def _record_rollback(
     operation: Operation, undone: Iterable[int], reason: str, numbers: Mapping[str, int]
 ) -> None:
-    status = "partly" if numbers["rollback_failures"] else "rolled_back"
+    status = "partly" if numbers["rollback_failures"] or numbers["variants_deleted"] else "rolled_back"
     result = json.dumps({name: numbers[name] for name in ("rollbacks", "rollback_failures")})
     for original in undone:
         operation.connection.execute(

@@ -1,8 +1,8 @@
 """Runs, from beginning to end: what the faces call.
 
 What belongs here: the plain functions ``execute``, ``plan``, ``apply``, ``dry_run``, ``status``, ``config``,
-``decide_deletions`` and ``roll_back``; discovery, workers, and the operations under which all of it is on record. What
-does not: the work on products.
+``decide_deletions``, ``preview_roll_back`` and ``roll_back``; discovery, workers, and the operations under which all of
+it is on record. What does not: the work on products.
 
 A run is an operation of type ``plan`` when it begins and one of type ``push`` when it ends; what it sends between them
 is on record in tables of its own (``record``), because no transaction may be open while a shop is spoken to.
@@ -36,7 +36,7 @@ from syncstock_dagster.channels.shopify.policy import Options, ShopifyPolicy, lo
 from syncstock_dagster.channels.shopify.record import Sync, find_sync
 from syncstock_dagster.channels.shopify.report import report_of
 from syncstock_dagster.channels.shopify.truth import Truth, truth_of
-from syncstock_dagster.channels.shopify.undoing import undo
+from syncstock_dagster.channels.shopify.undoing import preview, undo
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.settings import Settings, get_settings
@@ -281,17 +281,42 @@ def roll_back(
     """
     if not reason.strip():
         raise BadInput("A rollback needs a reason: say in a few words why.")
-    sync = find_sync(channel.url, which)
-    if sync.is_dry_run:
-        raise BadInput(f"{sync.name} was a dry run: nothing was sent.")
-    _same_shop(channel, sync)
+    sync = _to_take_back(channel, which)
     with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
         if not is_ours:
             raise BadInput(f"{sync.name} is being worked on; try again when it has ended.")
         work = _work(channel, sync)
         replay_open_calls(work, connection)
-        undo(work, connection)
-        return end_run(work, channel.url, connection, "rollback", 0.0, who=who, reason=reason)
+        left = undo(work, connection)
+        report = end_run(work, channel.url, connection, "rollback", 0.0, who=who, reason=reason)
+    if left:
+        words = f"{report['message']}; {len(left)} product(s) are held by another run: take it back again."
+        report |= {"success": False, "message": words}
+    return report
+
+
+def preview_roll_back(channel: Channel, which: str | None = None) -> dict[str, Any]:
+    """What taking a run back would do, by what the shop has now: ``levels`` and ``variants``. Nothing is sent.
+
+    Raises:
+        BadInput: there is no such run, or nothing of it was ever sent.
+    """
+    sync = _to_take_back(channel, which)
+    with connect(channel.url) as connection:
+        levels = preview(channel.client, connection, sync.sync_id)
+        products = record.rows_of(connection, "restorable", sync_id=sync.sync_id)
+    variants = [
+        {"sku": one["sku"], "levels": one["levels"]} for product in products for one in product["variants"]
+    ]
+    return {"sync_id": sync.name, "levels": levels, "variants": variants}
+
+
+def _to_take_back(channel: Channel, which: str | None) -> Sync:
+    sync = find_sync(channel.url, which)
+    if sync.is_dry_run:
+        raise BadInput(f"{sync.name} was a dry run: nothing was sent.")
+    _same_shop(channel, sync)
+    return sync
 
 
 # -- beginning and ending --------------------------------------------------------------------------------------------

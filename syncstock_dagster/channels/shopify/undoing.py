@@ -7,19 +7,57 @@ takes back at once, and evidence of ours, which ``operations.rollback`` withdraw
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 from psycopg import Connection
 
 from syncstock_dagster.channels.shopify import record, shop
 from syncstock_dagster.channels.shopify.applying import Work, send
+from syncstock_dagster.channels.shopify.client import ShopifyClient
 from syncstock_dagster.channels.shopify.errors import ShopifyError
 
+TAKEN_BACK = "its run was taken back"
 _BATCH = 50
 
 
-def undo(work: Work, connection: Connection[Any]) -> None:
-    """Put levels back that still are what we wrote, and make deleted variants again. Twice is once."""
+def preview(client: ShopifyClient, connection: Connection[Any], sync_id: int) -> list[dict[str, Any]]:
+    """Each level that taking a run back is about: what it was, what we wrote, what it is, and whether it goes back."""
+    rows = record.rows_of(connection, "undoable", sync_id=sync_id)
+    levels: dict[tuple[str, str], int | None] = {}
+    for (location, name), group in groupby(
+        sorted(rows, key=lambda row: (row["location"], row["quantity_name"])),
+        key=lambda row: (row["location"], row["quantity_name"]),
+    ):
+        items = sorted({row["item_id"] for row in group})
+        found = shop.read_levels(client, items, location, name)
+        levels |= {(item, location): found.get(item) for item in items}
+    told = []
+    for row in rows:
+        level = (row["item_id"], row["location"])
+        now, reason = levels[level], None
+        if row["state"] == "sent":
+            reason = "its call has no answer yet; it is sent again first"
+        elif now is None:
+            reason = "is not stocked there any more"
+        elif now != row["wrote"]:
+            reason = "changed in the shop since it was written"
+        else:
+            levels[level] = row["was"]
+        told.append(
+            {name: row[name] for name in ("product_id", "sku", "location", "was", "wrote")}
+            | {"now": now, "goes_back": reason is None, "reason": reason}
+        )
+    return told
+
+
+def undo(work: Work, connection: Connection[Any]) -> list[str]:
+    """Put levels back that still are what we wrote, and make deleted variants again. Twice is once.
+
+    Returns the products that another run holds: nothing of them was taken back.
+    """
+    _call_off(work, connection)
+    left: list[str] = []
     rows = connection.execute(
         "select distinct product_id from shopify_writes where sync_id = %s and state in ('done', 'sent', 'planned') "
         "order by product_id",
@@ -37,8 +75,32 @@ def undo(work: Work, connection: Connection[Any]) -> None:
             )
             record.plan_undo(connection, work.sync.sync_id, held)
             send(work, connection, held)
+            left += set(products[start : start + _BATCH]) - set(held)
     for product in record.rows_of(connection, "restorable", sync_id=work.sync.sync_id):
         _restore(work, connection, product)
+    return sorted(left)
+
+
+def _call_off(work: Work, connection: Connection[Any]) -> None:
+    """What the run has not done yet it does not do any more, deletions that were approved included."""
+    sync = work.sync
+    waiting = record.waiting_products(connection, sync.sync_id)
+    record.leave(
+        connection,
+        sync.sync_id,
+        [{"product_id": one, "state": "skipped", "reason": TAKEN_BACK} for one in waiting],
+    )
+    due = record.deletions_due(connection, sync.sync_id, ["proposed", "approved", "sent"])
+    asked = [one for product in due for one in product["variants"]]
+    begun = [one["variant_id"] for one in asked if one["state"] == "sent"]
+    there = shop.read_whole(work.client, begun, 1) if begun else {}
+    rows = [
+        {"deletion_id": one["deletion_id"], "state": "deleted"}
+        if one["state"] == "sent" and one["variant_id"] not in there
+        else {"deletion_id": one["deletion_id"], "state": "kept", "reason": TAKEN_BACK}
+        for one in asked
+    ]
+    record.settle_deletions(connection, rows, work.client.clock.now())
 
 
 def _restore(work: Work, connection: Connection[Any], product: Mapping[str, Any]) -> None:
@@ -46,7 +108,7 @@ def _restore(work: Work, connection: Connection[Any], product: Mapping[str, Any]
     for one in product["variants"]:
         try:
             made, errors = shop.create_variants(
-                work.client, product["product_id"], [as_input(one["variant"])]
+                work.client, product["product_id"], [as_input(one["variant"], one["levels"])]
             )
         except ShopifyError as error:
             made, errors = [], [shop.UserError("", str(error))]
@@ -60,8 +122,11 @@ def _restore(work: Work, connection: Connection[Any], product: Mapping[str, Any]
         record.settle_deletions(connection, [row], work.client.clock.now())
 
 
-def as_input(variant: Mapping[str, Any]) -> dict[str, Any]:
-    """A variant as it was read, in the form in which it is made."""
+def as_input(variant: Mapping[str, Any], levels: Mapping[str, int]) -> dict[str, Any]:
+    """A variant as it was read, in the form in which it is made, with the levels that it had before the run.
+
+    When it went nothing of it was committed or otherwise bound: what was on hand was available.
+    """
     item = variant["inventoryItem"]
     made: dict[str, Any] = {
         "optionValues": [
@@ -87,7 +152,10 @@ def as_input(variant: Mapping[str, Any]) -> dict[str, Any]:
             }
         ),
         "inventoryQuantities": [
-            {"locationId": level["location"]["id"], "availableQuantity": 0}
+            {
+                "locationId": level["location"]["id"],
+                "availableQuantity": max(0, levels.get(level["location"]["id"], 0)),
+            }
             for level in item["inventoryLevels"]["nodes"]
         ],
     }

@@ -111,7 +111,13 @@ def test_from_the_command_line_plan_apply_approve_and_take_back(listening: str, 
     assert "TEA-GONE" not in levels(shop)
     assert "completed" in run("status").stdout
 
-    run("rollback", plan["sync_id"], "--reason", "wrong shop", "--dry-run")
+    preview = ("rollback", plan["sync_id"], "--reason", "wrong shop", "--dry-run")
+    (level,) = json.loads(run(*preview, "--json").stdout)["levels"]
+    assert (level["sku"], level["was"], level["wrote"], level["now"], level["goes_back"]) == (
+        "TEA-RED", 5, 3, 3, True,
+    )  # fmt: skip
+    shown = run(*preview).output
+    assert "TEA-RED" in shown and "TEA-GONE" in shown and "nothing was sent" in shown
     assert "TEA-GONE" not in levels(shop)
     run("rollback", plan["sync_id"], "--reason", "wrong shop")
     assert levels(shop) == {"TEA-RED": 5, "tea-blue": 7, "TEA-GONE": 0, "OTHER": 3}

@@ -66,7 +66,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "read_variants_whole": {"ids": ["gid://shopify/ProductVariant/1"], "levels": 2, "names": list(shop.QUANTITIES)},
     "recent_orders": {"query": 'sku:"A" created_at:>=2026-01-01T00:00:00+00:00'},
     "delete_variants": {"productId": "gid://shopify/Product/1", "variantsIds": ["gid://shopify/ProductVariant/1"]},
-    "create_variants": {"productId": "gid://shopify/Product/1", "variants": [as_input(_WHOLE)]},
+    "create_variants": {"productId": "gid://shopify/Product/1", "variants": [as_input(_WHOLE, {})]},
     "read_fields": {"ids": ["gid://shopify/Product/1"], "variants": 5},
     "update_product": {
         "product": {"id": "gid://shopify/Product/1", "title": "A", "status": "ACTIVE", "productType": "Shoes"}
