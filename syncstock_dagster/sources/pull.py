@@ -34,7 +34,7 @@ from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
-#: An open pull that is older is begun anew: too much has moved between its pages.
+#: An open pull that got no page for so long is begun anew: too much has moved between its pages.
 _GOES_ON_FOR = timedelta(hours=36)
 #: Less than this share of the articles of the last whole pull is a sudden drop.
 LEAST_SHARE = 0.8
@@ -177,7 +177,7 @@ def open_ask(url: str, source: str) -> Ask | None:
     with connect(url) as connection:
         row = connection.execute(
             "select ask from source_pulls where source = %s and state = 'open' and scope <> 'ids' "
-            "and started_at > clock_timestamp() - %s",
+            "and coalesce(last_page_at, started_at) > clock_timestamp() - %s",
             (source, _GOES_ON_FOR),
         ).fetchone()
     return None if row is None else Ask.of(row[0])
@@ -307,7 +307,7 @@ class _Run:
             earlier = None
             if self._is_kept_apart:
                 earlier = connection.execute(
-                    "select pull_id, ask = %s::jsonb and started_at > clock_timestamp() - %s "
+                    "select pull_id, ask = %s::jsonb and coalesce(last_page_at, started_at) > clock_timestamp() - %s "
                     "from source_pulls where source = %s and state = 'open' and scope <> 'ids' for update",
                     (ask, _GOES_ON_FOR, name),
                 ).fetchone()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.pace import Pace
-from syncstock_dagster.sources.protocol import Meter, RefusedError, UnreachableError
+from syncstock_dagster.sources.protocol import Meter, PausedError, RefusedError, UnreachableError
 
 _ATTEMPTS = 5
 #: Seconds. What takes longer is not waited for.
@@ -24,7 +25,10 @@ _FIRST_WAIT = 1.0
 
 
 class PassingError(Exception):
-    """What went wrong with one call may pass: try again, not before ``after`` seconds."""
+    """What went wrong with one call may pass: try again, not before ``after`` seconds.
+
+    Where that is longer than anybody waits, the run ends in order, and no process calls before.
+    """
 
     def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
@@ -89,6 +93,8 @@ class VendorClient:
                 is_expired, was_renewed, wait = True, True, 0.0
                 continue
             except PassingError as error:
+                if error.after > _LONGEST_WAIT:
+                    raise self._paused(error) from None
                 reason, wait = error.reason, max(error.after, _FIRST_WAIT * 2**attempt)
             except httpx.TimeoutException:
                 reason, wait = "no answer in time", _FIRST_WAIT * 2**attempt
@@ -97,6 +103,13 @@ class VendorClient:
             attempt += 1
             wait = min(wait, _LONGEST_WAIT)
         raise UnreachableError(f"{self._name} did not answer as it should, {_ATTEMPTS} times: {reason}.")
+
+    def _paused(self, error: PassingError) -> PausedError:
+        """Nobody calls before the vendor wants it."""
+        until = self._clock.now() + timedelta(seconds=error.after)
+        because = f"{self._name} wants no calls: {error.reason}."
+        self._pace.block(until, because)
+        return PausedError(f"{because} They begin again at {until:%Y-%m-%d %H:%M} UTC.", until)
 
     def close(self) -> None:
         """Close its connections."""

@@ -26,7 +26,6 @@ from syncstock_dagster.sources.protocol import (
     Level,
     Meter,
     Page,
-    PausedError,
     RefusedError,
 )
 from syncstock_dagster.sources.vendor_http import (
@@ -42,10 +41,10 @@ from syncstock_dagster.sources.zoho_token import Token, Tokens
 NAME = "zoho"
 _PATHS = {"inventory": "/inventory/v1", "books": "/books/v3"}
 _PAGE, _IDS = 200, 100
-#: Seconds that are waited for in a run; what Zoho wants beyond ends it.
-_SHORT = 60.0
-#: What the codes of HTTP 429 mean: 43 and 44 too fast, 45 the day's calls, 1070 too many at once.
-_TOO_FAST, _OF_THE_DAY, _AT_ONCE = (43, 44), 45, 1070
+#: Seconds. So long is waited where Zoho says that it was called too fast, and not for how long.
+_A_MINUTE = 60.0
+#: Codes of HTTP 429: the day's calls are used up; too many at once. Any other: too fast.
+_OF_THE_DAY, _AT_ONCE = 45, 1070
 _EXPIRED, _SCOPE = 14, 57
 
 
@@ -163,7 +162,7 @@ class Zoho:
                 raise RefusedError("Zoho's answer does not say whether there is a further page.")
             number += 1
             is_last = not context["has_more_page"]
-            page = self._page(_list(said, "items"), None if is_last else str(number))
+            page = self._page(self._with_places(_list(said, "items")), None if is_last else str(number))
             if ask.since is not None and self._ignored(page, ask.since):
                 page = _with_note(page, "Zoho yields items older than was asked for: its filter was ignored.")
             yield page
@@ -176,6 +175,19 @@ class Zoho:
             said = self._get("/itemdetails", {"item_ids": ",".join(some)})
             rest = start + _IDS
             yield self._page(_list(said, "items"), str(rest) if rest < len(ids) else None)
+
+    def _with_places(self, rows: list[Any]) -> list[Any]:
+        """Where stock is wanted by location and the list does not tell it, the same items from their details."""
+        lacking = [
+            str(row["item_id"])
+            for row in rows
+            if self._table.by_location and isinstance(row, dict) and row.get("item_id") and _is_unplaced(row)
+        ]
+        details: dict[str, Any] = {}
+        for start in range(0, len(lacking), _IDS):
+            said = self._get("/itemdetails", {"item_ids": ",".join(lacking[start : start + _IDS])})
+            details |= {str(row["item_id"]): row for row in _list(said, "items") if isinstance(row, dict)}
+        return [details.get(str(row.get("item_id")), row) if isinstance(row, dict) else row for row in rows]
 
     def _ignored(self, page: Page, since: datetime) -> bool:
         oldest = since - timedelta(minutes=self._table.overlap_minutes, days=1)
@@ -224,21 +236,26 @@ class Zoho:
         return item, list(self._levels(row, code, sku))
 
     def _levels(self, row: Mapping[str, Any], code: str, sku: str | None) -> Iterator[Level]:
-        if row.get("track_inventory") is False or _text(row.get("track_inventory")) == "false":
+        if not _is_tracked(row):
             return
         if not self._table.by_location:
             if (quantity := _amount(row, self._table.stock)) is not None:
                 yield Level(code, quantity, sku, self._table.location)
             return
-        for places, prefix in (("locations", "location"), ("warehouses", "warehouse")):
-            found = row.get(places)
-            if not isinstance(found, list) or not found:
-                continue
-            for place in found:
-                quantity = _amount(place, f"{prefix}_{self._table.stock}")
-                if quantity is not None:
-                    yield Level(code, quantity, sku, self._our_location(place, prefix))
-            return
+        levels: dict[str, Decimal | None] = {}
+        for place, prefix in _places(row):
+            ours, quantity = (
+                self._our_location(place, prefix),
+                _amount(place, f"{prefix}_{self._table.stock}"),
+            )
+            known = levels.get(ours, Decimal(0))
+            # Of several of theirs that are one of ours each has to say its part.
+            levels[ours] = None if quantity is None or known is None else known + quantity
+        if not levels and _amount(row, self._table.stock):
+            raise ValueError("has stock, and no location of it is told: set by_location = false")
+        for ours, total in levels.items():
+            if total is not None:
+                yield Level(code, total, sku, ours)
 
     def _our_location(self, place: Mapping[str, Any], prefix: str) -> str:
         ours = self._table.locations
@@ -265,6 +282,8 @@ class Zoho:
         status = answer.status_code
         if status >= 500:
             raise PassingError(f"HTTP {status}")
+        if status == 429:
+            raise _too_many(answer)
         said = json_of(answer)
         if not isinstance(said, dict) or "code" not in said:
             raise PassingError(f"an answer without a code (HTTP {status})")
@@ -274,28 +293,27 @@ class Zoho:
         if status == 401:
             remedy = " Grant it again with the scope of items." if code == _SCOPE else ""
             raise RefusedError(f"Zoho refuses the token (code {code}): {message}.{remedy}")
-        if status == 429:
-            self._slow_down(code, message, retry_after(answer))
         if status != 200 or code != 0:
             told = f"Zoho answers HTTP {status}, code {code}: {message}"
             raise RefusedError(told, is_about_call=status in (200, 400, 404))
         return said
 
-    def _slow_down(self, code: int | None, message: str, after: float) -> None:
-        now = self._clock.now()
-        if code == _AT_ONCE:
-            raise PassingError(f"too many calls at once (code {code})", after)
-        if code == _OF_THE_DAY:
-            # When Zoho's day ends is not documented; an hour later one call asks again.
-            until = now + timedelta(seconds=max(after, 3600.0))
-            because = f"Zoho's calls of this day are used up (code {code}: {message})."
-        elif after <= _SHORT:
-            raise PassingError(f"too many calls a minute (code {code})", after or _SHORT)
-        else:
-            until = now + timedelta(seconds=after)
-            because = f"Zoho wants {after:.0f} seconds without a call (code {code}: {message})."
-        self._pace.block(until, because)
-        raise PausedError(f"{because} Calls begin again at {until:%Y-%m-%d %H:%M} UTC.", until)
+
+def _too_many(answer: httpx.Response) -> PassingError:
+    """What HTTP 429 means; it may come from a gateway, without a code."""
+    after = retry_after(answer)
+    try:
+        said = json_of(answer)
+    except PassingError:
+        said = None
+    told = said if isinstance(said, dict) else {}
+    code, message = _code(told.get("code")), str(told.get("message", ""))[:300]
+    if code == _AT_ONCE:
+        return PassingError(f"too many calls at once (code {code})", after)
+    if code == _OF_THE_DAY:
+        # When Zoho's day ends is not documented; an hour later one call asks again.
+        return PassingError(f"the calls of this day are used up (code {code}: {message})", max(after, 3600.0))
+    return PassingError(f"too many calls a minute (code {code}: {message})", after or _A_MINUTE)
 
 
 def _list(said: Mapping[str, Any], name: str) -> list[Any]:
@@ -304,6 +322,22 @@ def _list(said: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(found, list):
         raise RefusedError(f"Zoho's answer has no {name}.")
     return found
+
+
+def _is_tracked(row: Mapping[str, Any]) -> bool:
+    return _text(row.get("track_inventory")) != "false"
+
+
+def _places(row: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+    """An item's stock by location, and how its fields begin; older accounts have warehouses."""
+    for places, prefix in (("locations", "location"), ("warehouses", "warehouse")):
+        if isinstance(found := row.get(places), list) and found:
+            return [(place, prefix) for place in found]
+    return []
+
+
+def _is_unplaced(row: Mapping[str, Any]) -> bool:
+    return _is_tracked(row) and not _places(row)
 
 
 def _text(value: object) -> str | None:

@@ -15,12 +15,14 @@ from syncstock_dagster import SyncStockDB
 from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
 from syncstock_dagster.operations.dead_letters import replay
 from syncstock_dagster.sources import asking, hints
-from syncstock_dagster.sources.protocol import RefusedError, Source, UnreachableError
+from syncstock_dagster.sources.protocol import PausedError, RefusedError, Source, UnreachableError
 from syncstock_dagster.sources.pull import letter_handler, newest_change
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
 from syncstock_dagster_tests.sources import vendors
 from syncstock_dagster_tests.sources.test_contract import agrees, count_of, stock
 from syncstock_dagster_tests.sources.vendors import Vendor
+
+PLACE = "460000000038080"
 
 
 @pytest.fixture
@@ -384,3 +386,61 @@ def test_no_secret_is_in_what_is_stored_or_said(db: SyncStockDB, pair: tuple[Ven
     told += json.dumps(db.pull_statistics("zoho", fresh=True), default=str)
     told += repr(vendors.accounts_of(fake)) + repr(vendor.source)
     assert "client-secret" not in told and "1000.refresh" not in told
+
+
+def test_two_of_their_locations_that_are_one_of_ours_are_added_up(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 2, by_location=True, locations={"1": "main", "2": "main"})
+    for item in fake.items.values():
+        item.stock = {"1": "3", "2": "4"}
+    vendor.pull(db)
+    assert set(stock(db).values()) == {Decimal(7)}
+
+
+def test_where_the_list_tells_no_locations_the_details_are_asked_for(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 205, by_location=True, locations={PLACE: "main"})
+    fake.lists_locations = False
+    vendor.batch_size = 200
+    done = vendor.pull(db)
+    assert (done.levels, done.refused, done.api_calls) == (205, 0, 5)
+    assert agrees(db, vendor)
+
+
+def test_stock_that_no_location_has_is_told_and_is_not_nothing(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 3, by_location=True)  # the first has none
+    fake.lists_locations = fake.details_have_locations = False
+    done = vendor.pull(db)
+    assert done.refused == 2 and done.needs_person
+    with psycopg.connect(db.url) as connection:
+        (reason,) = connection.execute("select distinct reason from syncstock.dead_letters").fetchone() or (
+            "",
+        )
+    assert "by_location" in reason
+
+
+def test_a_limit_told_by_a_gateway_is_kept_to(db: SyncStockDB) -> None:
+    """No JSON comes with it, and the wait is long: nobody calls before it is over."""
+    vendor, fake = vendors.zoho(db.url)
+    fake.faults.next(None, "429 html")
+    done = vendor.pull(db)
+    assert (done.status, done.api_calls, done.items) == ("partly", 2, 10)
+    with pytest.raises(PausedError):
+        vendor.source.pages(vendor.ask(), None).__next__()
+    vendor.clock.pass_by(hours=1)
+    assert vendor.pull(db).status == "complete"
+    assert agrees(db, vendor)
+
+
+def test_a_pull_that_takes_days_goes_on_as_long_as_it_gets_on(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url)
+    for _ in range(4):
+        fake.faults.next(None, "429/45")
+        assert vendor.pull(db).status == "partly"
+        vendor.clock.pass_by(hours=1)
+        with psycopg.connect(db.url) as connection:  # so long ago it was, by the clock of the database
+            connection.execute(
+                "update syncstock.source_pulls set started_at = started_at - interval '20 hours', "
+                "last_page_at = last_page_at - interval '20 hours' where state = 'open'"
+            )
+    assert vendor.pull(db).status == "complete"
+    assert count_of(db, "source_pulls") == 1
+    assert agrees(db, vendor)

@@ -55,6 +55,8 @@ def common(fault: str, whole: JSONResponse) -> Response | None:
         return JSONResponse({"message": "Internal error"}, status_code=500)
     if fault == "html":
         return HTMLResponse(_GATEWAY, status_code=502)
+    if fault == "429 html":
+        return HTMLResponse(_GATEWAY, status_code=429, headers={"Retry-After": "3600"})
     if fault == "html 200":
         return HTMLResponse(_GATEWAY)
     if fault == "cut":

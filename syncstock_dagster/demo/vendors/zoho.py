@@ -68,6 +68,9 @@ class ZohoStandIn:
     page_size: int | None = None
     #: Whether ``last_modified_time`` is understood as a filter.
     filters_by_time: bool = True
+    #: Whether items are told with their stock by location: in the list, and in details.
+    lists_locations: bool = True
+    details_have_locations: bool = True
     tokens: dict[str, datetime] = field(default_factory=dict)
     refreshed: list[datetime] = field(default_factory=list)
     answered: list[datetime] = field(default_factory=list)
@@ -130,7 +133,7 @@ class ZohoStandIn:
             items = [item for item in items if item.modified_at >= datetime.fromisoformat(since)]
         begin = (number - 1) * size
         context = {"page": number, "per_page": size, "has_more_page": begin + size < len(items)}
-        rows = [self._row(item) for item in items[begin : begin + size]]
+        rows = [self._row(item, has_places=self.lists_locations) for item in items[begin : begin + size]]
         return JSONResponse({"code": 0, "message": "success", "items": rows, "page_context": context})
 
     async def _details(self, request: Request) -> Response:
@@ -139,7 +142,8 @@ class ZohoStandIn:
         def found() -> JSONResponse:
             if len(ids) > _MOST_IDS:
                 return self._error("400")
-            rows = [self._row(self.items[one]) for one in ids if one in self.items]
+            has_places = self.details_have_locations
+            rows = [self._row(self.items[one], has_places=has_places) for one in ids if one in self.items]
             return JSONResponse({"code": 0, "message": "success", "items": rows})
 
         return await self._refused(request, found) or found()
@@ -182,7 +186,7 @@ class ZohoStandIn:
         status, code, message, headers = _ERRORS[name]
         return JSONResponse({"code": code, "message": message}, status_code=status, headers=headers)
 
-    def _row(self, item: ZohoItem) -> dict[str, Any]:
+    def _row(self, item: ZohoItem, *, has_places: bool = True) -> dict[str, Any]:
         is_loose = int(item.item_id) % 2 == 0
         numbers = [float(quantity) if "." in quantity else int(quantity) for quantity in item.stock.values()]
         total = sum(numbers)
@@ -208,6 +212,7 @@ class ZohoStandIn:
             row["brand"] = item.brand
         if item.track_inventory:
             row |= dict.fromkeys(("stock_on_hand", "available_stock", "actual_available_stock"), loose(total))
+        if item.track_inventory and has_places:
             row["locations"] = [
                 {
                     "location_id": key,
