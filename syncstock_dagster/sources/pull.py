@@ -466,6 +466,7 @@ class _Run:
             for page in self._pages(Ask(ids=unseen, active_only=False), None):
                 number += 1
                 found |= {one.code for one in page.items} | {one.code for one in page.levels}
+                found |= {str(told.get("id")) for told, _ in page.refused}  # it is there
                 self._stage(staging, pull_id, number, page, is_read=True)
         except RefusedError as error:
             if not error.is_about_call:

@@ -91,27 +91,36 @@ def read_levels(
 def stock_of(
     *, skus: Iterable[str] = (), style_codes: Iterable[str] = (), source: SqlSource | None = None
 ) -> Stock:
-    """The stock of some SKUs and styles. A SKU is found whatever its case, where exactly one fits."""
+    """The stock of some SKUs and styles. A SKU is found whatever its case, where exactly one fits.
+
+    One that stands twice in one location is missing: which row is right is not known.
+    """
     wanted, styles = list(dict.fromkeys(skus)), list(dict.fromkeys(style_codes))
     exact: dict[str, list[SqlLevel]] = {}
     folded: dict[str, set[str]] = {}
     levels: dict[tuple[str, str | None], SqlLevel] = {}
     said: set[str] = set()
+    twice: set[str] = set()
     with _opened(source) as asked:
         for level in asked.read_levels(skus=wanted) if wanted else ():
             if level.quantity is not None:
+                if any(level.location == known.location for known in exact.get(level.sku, ())):
+                    twice.add(level.sku)
                 exact.setdefault(level.sku, []).append(level)
                 folded.setdefault(level.sku.casefold(), set()).add(level.sku)
         for level in asked.read_levels(style_codes=styles) if styles else ():
             if level.quantity is not None:
+                if (level.sku, level.location) in levels:
+                    twice.add(level.sku)
                 levels[level.sku, level.location] = level
                 said.add(str(level.style_code))
     for sku in wanted:
         twins = folded.get(sku.casefold(), set())
         known = sku if sku in exact else next(iter(twins)) if len(twins) == 1 else None
-        if known is not None:
+        if known is not None and known not in twice:
             said.add(sku)
             levels |= {(sku, level.location): level for level in exact[known]}
+    levels = {key: level for key, level in levels.items() if level.sku not in twice}
     return Stock(levels, frozenset({*wanted, *styles} - said))
 
 

@@ -10,6 +10,7 @@ is never an empty answer, a SKU that is not in the answer is not zero, and neith
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,13 @@ from syncstock_dagster.sources.protocol import (
     RefusedError,
     UnreachableError,
 )
-from syncstock_dagster.sources.vendors import Context, NotConfiguredError, read_table
+from syncstock_dagster.sources.vendors import (
+    Context,
+    NotConfiguredError,
+    our_location,
+    ours_twice,
+    read_table,
+)
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: SQL Server takes 2,100 parameters in a statement.
@@ -93,6 +100,14 @@ class SqlTable(BaseModel):
     def _zone_exists(cls, name: str) -> str:
         ZoneInfo(name)
         return name
+
+    @field_validator("locations")
+    @classmethod
+    def _one_each(cls, locations: dict[str, str]) -> dict[str, str]:
+        # Of rows that changed only some may come, so that a part would be taken for the whole.
+        if twice := ours_twice(locations):
+            raise ValueError(f"two rows cannot both be {twice!r}; add them up in the query")
+        return locations
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +280,16 @@ class SqlSource:
         items: dict[str, Item] = {}
         levels: list[Level] = []
         refused: list[tuple[Mapping[str, Any], str]] = []
+        understood: list[tuple[Mapping[str, Any], Item, list[SqlLevel]]] = []
         for row in rows:
             try:
-                item = self._item(row)
-                found = list(self._levels_of(row))
+                understood.append((row, self._item(row), list(self._levels_of(row))))
             except ValueError as error:
-                code = _text(row[self._table.columns.sku.lower()])
-                refused.append(({"id": code, "row": {k: str(v) for k, v in row.items()}}, str(error)))
+                refused.append((self._refused(row), str(error)))
+        times = Counter((one.sku, one.location) for _, _, found in understood for one in found)
+        for row, item, found in understood:
+            if any(times[one.sku, one.location] > 1 for one in found):
+                refused.append((self._refused(row), "stands twice in one location: add it up in the query"))
                 continue
             items[item.code] = item
             levels += [
@@ -280,6 +298,10 @@ class SqlSource:
                 if one.quantity is not None
             ]
         return Page(tuple(items.values()), tuple(levels), answered_at, position, tuple(refused))
+
+    def _refused(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        code = _text(row[self._table.columns.sku.lower()])
+        return {"id": code, "row": {name: str(value) for name, value in row.items()}}
 
     def _item(self, row: Mapping[str, Any]) -> Item:
         columns = self._table.columns
@@ -306,13 +328,18 @@ class SqlSource:
         sku, stamp = self._sku(row), self._updated_at(row)
         style = _text(row[columns.style_code.lower()]) if columns.style_code else None
         if table.location_columns:
+            totals: dict[str, Decimal | None] = {}
             for column, ours in table.location_columns.items():
-                yield SqlLevel(sku, style, ours, _amount(row[column.lower()], column), stamp)
+                known, quantity = totals.get(ours, Decimal(0)), _amount(row[column.lower()], column)
+                # Of several columns that are one of ours each has to say its part.
+                totals[ours] = None if known is None or quantity is None else known + quantity
+            for ours, total in totals.items():
+                yield SqlLevel(sku, style, ours, total, stamp)
             return
         if columns.quantity is None:
             return
         place = _text(row[columns.location.lower()]) if columns.location else None
-        location = table.location if place is None else table.locations.get(place, place)
+        location = table.location if place is None else our_location(table.locations, place)
         yield SqlLevel(sku, style, location, _amount(row[columns.quantity.lower()], columns.quantity), stamp)
 
     def _sku(self, row: Mapping[str, Any]) -> str:

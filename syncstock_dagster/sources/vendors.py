@@ -7,6 +7,7 @@ what a pull does (``sources.pull``).
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,23 @@ def read_table(name: str, model: type[Model], table: Mapping[str, Any]) -> Model
     except ValidationError as error:
         what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"[vendors.{name}] {what}") from error
+
+
+def ours_twice(locations: Mapping[str, str]) -> str | None:
+    """One of our locations that several of theirs are mapped to, if there is one."""
+    return next((ours for ours, times in Counter(locations.values()).items() if times > 1), None)
+
+
+def our_location(locations: Mapping[str, str], *theirs: str) -> str:
+    """Our location of one that they call so, or so; one that is not named keeps its first name.
+
+    Raises:
+        ValueError: it would keep the name of a location that is another one's.
+    """
+    found = next((locations[name] for name in theirs if name in locations), None)
+    if found is None and theirs[0] in locations.values():
+        raise ValueError(f"its location {theirs[0]!r} is not mapped, and another one is mapped to that name")
+    return found or theirs[0]
 
 
 def names(config_file: Path | None) -> list[str]:

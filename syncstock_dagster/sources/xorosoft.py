@@ -25,7 +25,13 @@ from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.sources.pace import Pace
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page, RefusedError
 from syncstock_dagster.sources.vendor_http import PassingError, VendorClient, json_of, retry_after
-from syncstock_dagster.sources.vendors import Context, NotConfiguredError, read_table
+from syncstock_dagster.sources.vendors import (
+    Context,
+    NotConfiguredError,
+    our_location,
+    ours_twice,
+    read_table,
+)
 from syncstock_dagster.store.statements import statement
 
 NAME = "xorosoft"
@@ -79,6 +85,14 @@ class XorosoftTable(BaseModel):
     calls_a_minute: float = Field(default=60, gt=0, le=6000)
     calls_a_day: int | None = Field(default=None, gt=0)
     columns: FileColumns = FileColumns()
+
+    @field_validator("locations")
+    @classmethod
+    def _one_each(cls, locations: dict[str, str]) -> dict[str, str]:
+        # The stores of an item may stand on different pages, so that a part would be taken for the whole.
+        if twice := ours_twice(locations):
+            raise ValueError(f"two stores cannot both be {twice!r}; map each to its own location")
+        return locations
 
     @field_validator("timezone")
     @classmethod
@@ -212,6 +226,7 @@ class Xorosoft:
                 store = text(row.get("StoreName")) or text(row.get("StoreId"))
                 if store is None:
                     raise ValueError("stock without a store")
+                place = our_location(self._table.locations, store, text(row.get("StoreId")) or store)
                 amounts = {name: exact(row.get(name), name) for name in QUANTITIES}
             except ValueError as error:
                 refused.append(_refused(row, error))
@@ -228,10 +243,7 @@ class Xorosoft:
                 "name": text(row.get("ItemDescription")),
                 "base_part_number": text(row.get("BasePartNumber")),
             }
-            place = self._table.locations.get(store) or self._table.locations.get(
-                text(row.get("StoreId")) or ""
-            )
-            levels.append(Level(code, quantity, code, place or store, details=details))
+            levels.append(Level(code, quantity, code, place, details=details))
         return Page((), tuple(levels), self._clock.now(), position, tuple(refused))
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bool]:

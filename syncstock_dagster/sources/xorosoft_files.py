@@ -17,6 +17,7 @@ from typing import Any
 from syncstock_dagster.errors import BadInput, RowError
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page
+from syncstock_dagster.sources.vendors import our_location
 from syncstock_dagster.sources.xorosoft import (
     NAME,
     FileColumns,
@@ -122,7 +123,7 @@ class XorosoftFile:
         for field, column in _AMOUNTS.items():
             if (amount := exact(cells.get(field), field)) is not None:
                 details[column] = f"{amount:f}"
-        place = self._table.locations.get(store, store) if store else None
+        place = our_location(self._table.locations, store) if store else None
         return item, Level(sku, quantity, sku, place, details=details)
 
     def _cell(self, place: int, column: int) -> str | None:

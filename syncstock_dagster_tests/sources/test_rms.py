@@ -156,3 +156,40 @@ def test_quantities_stay_exact(db: SyncStockDB, there: There) -> None:
         return
     levels = {one.sku: one.quantity for one in rms.read_levels(source=source_of(vendor))}
     assert levels["WEIGHED"] == Decimal("1.125")
+
+
+def test_columns_of_two_stores_that_are_one_of_ours_are_added_up(db: SyncStockDB, there: There) -> None:
+    vendor = vendors.sql(db.url, *there, count=3, location_columns={"Exis00": "main", "Exis57": "main"})
+    there[1]("update shop_items set exis57 = null where c_articulo = 'R00002'")
+    vendor.pull(db)
+    assert stock(db) == {"R00000": 3, "R00001": 3}, "a part that is not said leaves the sum unknown"
+    assert rms.stock_of(skus=["R00002"], source=source_of(vendor)).missing == {"R00002"}
+
+
+@pytest.mark.parametrize("twin", ["R00001", "R00001 "])
+def test_a_sku_that_stands_twice_in_one_place_is_told_and_not_chosen_from(
+    db: SyncStockDB, vendor: Vendor, there: There, twin: str
+) -> None:
+    there[1]("insert into shop_items values ('ST0', %s, 'x', 7, 1, 0, 0, null)", twin)
+    result = vendor.pull(db)
+    assert result.refused == 2
+    assert "stands twice" in db.dead_letters().iloc[0]["reason"]
+    assert "R00001" not in stock(db) and len(stock(db)) == 44
+    if twin == "R00001":  # the other one is written otherwise
+        assert rms.stock_of(skus=["R00001", "R00002"], source=source_of(vendor)).missing == {"R00001"}
+    assert "R00001" not in {
+        sku for sku, _ in rms.stock_of(style_codes=["ST0"], source=source_of(vendor)).levels
+    }
+
+
+def test_rows_of_two_places_cannot_be_one_of_ours(db: SyncStockDB, there: There) -> None:
+    with pytest.raises(ConfigError, match="add them up in the query"):
+        read_table("wms", SqlTable, {"query": "select 1", "locations": {"A": "main", "B": "main"}})
+    query = (
+        "select c_articulo, ccod, description, price, quantity, "
+        "case when c_articulo = 'R00001' then 'main' else 'A' end as place from view_items"
+    )
+    columns = {**rms.PRESET["columns"], "location": "place"}
+    vendor = vendors.sql(db.url, *there, count=3, query=query, columns=columns, locations={"A": "main"})
+    assert vendor.pull(db).refused == 1
+    assert set(stock(db)) == {"R00000", "R00002"}

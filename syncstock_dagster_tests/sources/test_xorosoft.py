@@ -21,6 +21,9 @@ from syncstock_dagster.errors import BadInput
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.sources import asking
 from syncstock_dagster.sources.protocol import RefusedError
+from syncstock_dagster.sources.vendors import read_table
+from syncstock_dagster.sources.xorosoft import XorosoftTable
+from syncstock_dagster.stock.policy import ConfigError
 from syncstock_dagster_tests.sources import vendors
 from syncstock_dagster_tests.sources.test_contract import agrees, stock
 from syncstock_dagster_tests.sources.vendors import Vendor
@@ -207,3 +210,15 @@ def test_our_stock_goes_out_and_never_below_zero(trusting: SyncStockDB, tmp_path
     assert [(one["ItemNumber"], one["OnHandQty"]) for one in lines] == [("00017", "0"), ("00018", "2.5")]
     log = rows(trusting, "select * from xorosoft_sync_logs order by log_id desc limit 1")[0]
     assert (log["sync_type"], log["export_file"]) == ("file_export", path.name)
+
+
+def test_two_of_its_stores_cannot_be_one_of_ours(db: SyncStockDB) -> None:
+    """Stores of an item may stand on different pages, so that a part could be taken for the whole."""
+    with pytest.raises(ConfigError, match="each to its own"):
+        read_table("xorosoft", XorosoftTable, {"locations": {"A": "main", "B": "main"}})
+    vendor, fake = vendors.xorosoft(db.url, 2, locations={"Main": "main", "B": "other"})
+    for item in fake.items.values():
+        item.stock = {"Main": "3", "main": "4"}
+    done = vendor.pull(db)
+    assert done.refused == 2
+    assert set(stock(db).values()) == {Decimal(3)}

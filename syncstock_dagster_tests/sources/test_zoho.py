@@ -444,3 +444,14 @@ def test_a_pull_that_takes_days_goes_on_as_long_as_it_gets_on(db: SyncStockDB) -
     assert vendor.pull(db).status == "complete"
     assert count_of(db, "source_pulls") == 1
     assert agrees(db, vendor)
+
+
+def test_an_item_that_cannot_be_understood_any_more_is_not_gone(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url)
+    vendor.pull(db)
+    item = next(iter(fake.items.values()))
+    item.rate = "much"
+    done = vendor.pull(db)
+    assert (done.gone, done.status) == (0, "complete")
+    assert done.refused
+    assert agrees(db, vendor)
