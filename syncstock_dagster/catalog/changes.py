@@ -141,7 +141,9 @@ def _identifiers(name: str, value: Any) -> Iterable[tuple[str, Any]]:
         for code in listed:
             if (wrong := what_is_wrong(str(system), code)) is not None:
                 raise _Wrong(f"{name}.{system}", wrong, f"{code!r} is no code of {system}.")
-        yield f"{name}.{system}", sorted(set(listed)) or None
+        # UPC and EAN are one number, written with more or fewer zeros in front.
+        numbers = {code.zfill(14) if system == "gtin" else code: code for code in reversed(listed)}
+        yield f"{name}.{system}", sorted(numbers.values()) or None
 
 
 def _units(name: str, value: Any) -> Iterable[tuple[str, Any]]:

@@ -382,3 +382,62 @@ def test_changes_made_in_psql_are_versions_too(db: SyncStockDB) -> None:
     assert versions["change_source"].to_list() == ["people", "psql"]
     assert versions["changed_fields"][1] == ["price"]
     assert db.audit() == {}
+
+
+GTIN = "4006381333931"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        ({"identifiers": {"zoho": "1"}}, {"identifiers": {"zoho": "1"}}, "the code 1 belongs"),
+        ({"identifiers": {"gtin": GTIN}}, {"identifiers": {"gtin": f"0{GTIN}"}}, f"the code 0{GTIN} belongs"),
+        ({"sku": "C"}, {"sku": "C"}, "the SKU belongs"),
+        ({"sku": "C"}, {"inventory_id": None, "sku": "C"}, "the SKU belongs"),
+        ({"inventory_id": 9, "sku": "C"}, {"inventory_id": 9, "sku": "D"}, "it exists by now"),
+    ],
+    ids=["code", "gtin written in two ways", "SKU", "SKU of a new article", "id"],
+)
+def test_of_two_changes_of_one_commit_that_want_the_same_the_first_has_it(
+    db: SyncStockDB, first: dict[str, Any], second: dict[str, Any], problem: str
+) -> None:
+    """The other one waits and says why; it used to fail the whole commit."""
+    db.change_products([{"sku": "A", "inventory_id": 1}, {"sku": "B", "inventory_id": 2}])
+    for number, change in enumerate([first, second], start=1):
+        result = db.stage_products([{"inventory_id": number, **change}], source="zoho")
+        db.approve_staged(operation_uuid=result.operation_uuid, reason="fine")
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (1, 1)
+    assert db.staged()["problem"][0].startswith(problem)
+    assert db.audit() == {}
+
+
+def test_one_number_written_in_two_ways_is_one_code(db: SyncStockDB) -> None:
+    result = db.stage_products(
+        [{"sku": "A", "identifiers": {"gtin": [GTIN, f"0{GTIN}"]}}, {"sku": "B", "identifiers": {"gtin": f"0{GTIN}"}}],
+        source="zoho", commit=True,
+    )  # fmt: skip
+    assert (result.committed, result.conflicts) == (1, 1)
+    assert state(db, "A")["identifiers.gtin"] == [GTIN]
+
+
+def test_what_a_source_says_replaces_what_it_said_when_the_article_had_another_sku(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "inventory_id": 1}])
+    db.stage_products([{"sku": "A", "price": 1}], source="zoho")
+    db.change_products([{"sku": "B", "inventory_id": 1}])
+    db.stage_products([{"sku": "B", "price": 2}], source="zoho")
+    assert [one["price"]["new"] for one in db.staged()["change_data"]] == [2]
+
+
+def test_a_code_that_went_over_goes_back_when_it_is_rolled_back(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "X", "identifiers": {"zoho": "1"}}, {"sku": "Y"}])
+    result = db.stage_products([{"sku": "Y", "identifiers": {"zoho": "1"}}], source="zoho")
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="relabelled")
+    db.approve_staged(operation_uuid=result.operation_uuid, reason="relabelled")
+    moved = db.commit_staged()
+    back = db.rollback(moved.operation_uuid, reason="it was not")
+    assert state(db, "X")["identifiers.zoho"] == ["1"]
+    assert "identifiers.zoho" not in state(db, "Y")
+    db.rollback(back.operation_uuid, reason="it was")
+    assert state(db, "Y")["identifiers.zoho"] == ["1"]
+    assert db.audit() == {}

@@ -1,5 +1,6 @@
 -- What cannot be committed, and why: the article is locked by somebody, it has moved since the change was staged,
--- it has come meanwhile, or its code belongs to another by now. Grain: staged row.
+-- it has come meanwhile, or its SKU, id or code belongs to another by now. Of two changes of one commit that want the
+-- same, the one that was staged first has it. Grain: staged row.
 with moved as (
   select c.staging_id, string_agg(f.key, ', ' order by f.key) as fields
   from run_commit as c
@@ -11,19 +12,21 @@ with moved as (
     and c.change_type <> 'create'
   group by c.staging_id),
 said as (
-  select c.staging_id, c.inventory_id, f.key as field, substr(f.key, 13) as system, e.code
+  select c.staging_id, c.inventory_id, f.key as field, substr(f.key, 13) as system, e.code,
+         min(c.staging_id) over (partition by f.key, case when f.key = 'identifiers.gtin' then lpad(e.code, 14, '0')
+                                                          else e.code end) as first_id
   from run_commit as c
   cross join lateral jsonb_each(c.change_data) as f
   cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
   where f.key like 'identifiers.%%'),
 -- Each way finds its rows by an index.
 elsewhere as (
-  select s.staging_id, s.field, s.code
+  select s.staging_id, s.field, s.code, x.inventory_id as holder_id
   from said as s
   join product_identifiers as x on x.system = s.system and x.identifier = s.code
   where x.inventory_id is distinct from s.inventory_id
   union all
-  select s.staging_id, s.field, s.code
+  select s.staging_id, s.field, s.code, x.inventory_id as holder_id
   from said as s
   join product_identifiers as x on x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(s.code, 14, '0')
   where s.system = 'gtin' and x.inventory_id is distinct from s.inventory_id),
@@ -34,24 +37,44 @@ taken as (
     select from sync_conflicts as k
     where k.staging_id = s.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = s.field
       and k.chosen_side = 'remote')
+    and not exists (             -- given up in the same commit
+      select from run_commit as g
+      where g.inventory_id = s.holder_id and g.change_data ? s.field
+        and not coalesce(nullif(g.change_data -> s.field -> 'new', 'null') ? s.code, false))
+  group by s.staging_id
+  union all
+  select s.staging_id, min(s.code)
+  from said as s
+  where s.first_id <> s.staging_id
   group by s.staging_id),
+named as (
+  select c.staging_id, n.sku,
+         min(c.staging_id) over (partition by n.sku) as first_of_sku,
+         min(c.staging_id) over (partition by c.change_type, c.inventory_id) as first_of_id
+  from run_commit as c
+  cross join lateral (
+    select coalesce(c.change_data -> 'sku' ->> 'new', case when c.change_type = 'create' then c.sku end) as sku) as n
+  where n.sku is not null),
 problems as (
   select c.staging_id,
          case
            when p.sync_locked and p.sync_locked_until > clock_timestamp() and p.sync_locked_by <> %(who)s
              then 'locked by ' || p.sync_locked_by
-           when c.change_type = 'create' and p.inventory_id is not null and not p.is_placeholder
+           when c.change_type = 'create' and (not p.is_placeholder or p.sku <> c.sku
+                                              or c.inventory_id is not null and n.first_of_id <> c.staging_id)
              then 'it exists by now'
            when c.change_type <> 'create' and p.inventory_id is null then 'it is not there'
            when m.fields is not null then 'changed meanwhile: ' || m.fields
            when t.code is not null then 'the code ' || t.code || ' belongs to another article by now'
-           when r.inventory_id is not null then 'the SKU belongs to another article by now'
+           when r.inventory_id is not null or n.first_of_sku <> c.staging_id
+             then 'the SKU belongs to another article by now'
          end as problem
   from run_commit as c
   left join products as p on p.inventory_id = c.inventory_id or (c.change_type = 'create' and p.sku = c.sku)
   left join products as r
     on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
   left join moved as m using (staging_id)
+  left join named as n using (staging_id)
   left join taken as t using (staging_id))
 update run_commit as c
 set problem = p.problem

@@ -2,7 +2,8 @@
 -- differs from another by case or blanks only, and something new that is there already with another content.
 -- Grain: change, kind and field.
 with codes as (
-  select f.position, f.field, substr(f.field, 13) as system, e.code, c.inventory_id, c.sku
+  select f.position, f.field, substr(f.field, 13) as system, e.code, c.inventory_id, c.sku,
+         case when f.field = 'identifiers.gtin' then lpad(e.code, 14, '0') else e.code end as number
   from run_fields as f
   join run_changes as c using (position)
   cross join lateral jsonb_array_elements_text(f.new) as e (code)
@@ -24,7 +25,7 @@ taken as (
   -- Two changes of one call with one code: the first of them has it.
   select c.position, c.field, c.inventory_id, c.code, c.sku, o.sku
   from codes as c
-  join codes as o on o.field = c.field and o.code = c.code and o.position < c.position),
+  join codes as o on o.field = c.field and o.number = c.number and o.position < c.position),
 conflicts as (
   select f.position, 'field_mismatch' as conflict_type, f.field, c.inventory_id,
          jsonb_build_object('value', f.old) as local_value, jsonb_build_object('value', f.new) as remote_value,
