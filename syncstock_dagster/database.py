@@ -169,7 +169,7 @@ class SyncStockDB:
         from syncstock_dagster.stock.sync import rehearse
 
         return rehearse(
-            self.url, files, self.policies,
+            self.url, files, self.policies, self.catalogue_policy,
             default_location=DEFAULT_LOCATION, again=again, recorded_at=replay_time(recorded_at), who=who,
         )  # fmt: skip
 
@@ -211,6 +211,7 @@ class SyncStockDB:
             self.url,
             waiting_deliveries(self.url, days) if delivery_ids is None else delivery_ids,
             self.policies,
+            self.catalogue_policy,
             default_location=DEFAULT_LOCATION,
             recorded_at=replay_time(recorded_at),
             who=who,

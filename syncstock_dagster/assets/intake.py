@@ -266,7 +266,9 @@ pos_counts = _intake(
 def product_catalog(
     context: dg.AssetExecutionContext, config: IntakeConfig, syncstock: SyncStock
 ) -> dg.MaterializeResult:
-    """The catalogue: files from `products/`, upserted by SKU; evidence that waited for an article is posted with it.
+    """The catalogue: files from `products/`. What is new, and few changes, commit themselves; many wait for review.
+
+    Evidence that waited for an article is posted with it.
 
     Grain: product.
     """
@@ -294,5 +296,6 @@ def product_catalog(
             "dagster/row_count": known["products"],
             "placeholders": known["placeholders"],
             "products_written": sum(result.products for result in results),
+            "products_waiting": sum(result.products_waiting for result in results),
         }
     )

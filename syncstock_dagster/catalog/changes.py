@@ -69,6 +69,30 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
+def changes_of_file(products: pa.Table) -> pa.Table:
+    """The lines of a catalogue file (``PRODUCT_SCHEMA``), which were checked when it was read, in the same form.
+
+    A blank cell says nothing.
+    """
+    names = [name for name in FIELDS if name in products.schema.names]
+    rows = zip(*(products[name].to_pylist() for name in names), strict=True)
+    fields = [
+        json.dumps(
+            {name: value for name, value in zip(names, row, strict=True) if value is not None},
+            ensure_ascii=False,
+        )
+        for row in rows
+    ]
+    columns = {
+        "position": products["position"],
+        "sku": products["sku"],
+        "fields": pa.array(fields, pa.string()),
+    }
+    return pa.table(
+        [columns.get(one.name, pa.nulls(len(products), one.type)) for one in _SCHEMA], schema=_SCHEMA
+    )
+
+
 def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(change) - {*_NAMING, *FIELDS}:
         column = ", ".join(sorted(map(str, unknown)))

@@ -7,13 +7,14 @@ What belongs here: the typed form of ``syncstock.toml``'s ``[catalogue]`` table.
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from syncstock_dagster.stock.policy import ConfigError
+from syncstock_dagster.stock.policy import ConfigError, Limit
 
 #: ``newest`` compares when the source changed its value with when ours was said; ``highest_trust`` goes by the order
 #: of ``trust``. Where they cannot tell, a person is asked, as with ``manual``. Anything with a colon is a rule.
@@ -27,7 +28,9 @@ class AutoCommit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: At most so many changes in one delivery; more than that look like a mistake.
-    max_changes: int = Field(default=0, ge=0)
+    max_changes: Limit = Decimal(0)
+    #: New articles, and values where none was known, are counted by themselves: at most so many. None: as changes.
+    max_additions: Limit | None = None
     #: Only changes of these fields; None: of any.
     fields: tuple[str, ...] | None = None
     creates: bool = True
@@ -52,6 +55,11 @@ class CataloguePolicy(BaseModel):
     #: Sources from the most trusted on, for ``highest_trust``; ``people`` are who changes it by hand.
     trust: tuple[str, ...] = ("people",)
     sources: dict[str, SourceChanges] = Field(default_factory=dict)
+    #: Catalogue files of sources that are not named above. A first load of everything commits itself; a file that
+    #: changes hundreds of known articles waits for somebody.
+    files: SourceChanges = SourceChanges(
+        auto_commit=AutoCommit(max_changes=Decimal(500), max_additions=Decimal("inf"))
+    )
     lock_minutes: int = Field(default=30, gt=0)
 
     @field_validator("conflicts")
@@ -72,6 +80,10 @@ class CataloguePolicy(BaseModel):
     def for_source(self, name: str) -> SourceChanges:
         """The policy of source ``name``."""
         return self.sources.get(name) or SourceChanges()
+
+    def for_files(self, name: str) -> SourceChanges:
+        """The policy of the catalogue files of source ``name``."""
+        return self.sources.get(name) or self.files
 
 
 class OperationsPolicy(BaseModel):

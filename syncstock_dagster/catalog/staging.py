@@ -4,7 +4,7 @@ What belongs here: stage, decide, commit. What does not: the form of a change (`
 conflict by hand (``catalog.conflicts``). Readers of the catalogue never wait for any of it.
 
 For other rooms: a source that pulls articles calls ``stage`` with all that it knows, every time; what has not
-changed since is no change. Inside an operation of its own it calls ``take_changes``.
+changed since is no change. Inside an operation of its own it calls ``take_changes``, and ``commit_trusted`` at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from syncstock_dagster.catalog.changes import Changes, changes_table
-from syncstock_dagster.catalog.policy import CataloguePolicy
+from syncstock_dagster.catalog.policy import AutoCommit, CataloguePolicy
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
@@ -90,7 +90,11 @@ def stage(
     table = changes_table(changes)
 
     def work(operation: Operation) -> Statistics:
-        statistics = take_changes(operation, table, policy, source=source, commit=commit)
+        statistics = take_changes(operation, table, policy, source=source)
+        if commit:
+            statistics |= commit_rows(operation, source, _stored(operation), ["staged"], "committed with it")
+        else:
+            statistics |= commit_trusted(operation, source, policy.for_source(source).auto_commit)
         return _with_release(operation, statistics, policies, default_location)
 
     name = note or f"{len(table)} change(s) of {source}"
@@ -99,9 +103,9 @@ def stage(
 
 
 def take_changes(
-    operation: Operation, changes: pa.Table, policy: CataloguePolicy, *, source: str, commit: bool = False
+    operation: Operation, changes: pa.Table, policy: CataloguePolicy, *, source: str
 ) -> Statistics:
-    """``stage`` in the caller's operation; ``changes`` as ``changes_table`` gives them."""
+    """Stage changes in the caller's operation; ``changes`` as ``changes_table`` gives them. Nothing is committed."""
     connection, performance = operation.connection, operation.performance
     connection.execute(statement("staging/temp_tables"))
     values = {
@@ -143,12 +147,26 @@ def take_changes(
         column.name: int(value) for column, value in zip(cursor.description, row, strict=True)
     }
     statistics["unknown"] = len(unknown)
-    ids = _stored(operation) if commit else _trusted(operation, policy, source)
-    if ids:
-        statistics |= commit_rows(
-            operation, source, ids, ["staged"], "committed with it" if commit else "by policy"
-        )
     return statistics
+
+
+def commit_trusted(operation: Operation, source: str, auto: AutoCommit) -> Statistics:
+    """Commit what the caller's operation has staged of a source so far and its policy trusts; empty without any."""
+    if not auto.max_changes and not auto.max_additions:
+        return {}
+    rows = operation.connection.execute(
+        statement("staging/fit_policy"),
+        {
+            "operation_id": operation.operation_id,
+            "source": source,
+            "max_changes": auto.max_changes,
+            "max_additions": auto.max_additions,
+            "fields": None if auto.fields is None else list(auto.fields),
+            "creates": auto.creates,
+            "deletes": auto.deletes,
+        },
+    ).fetchall()
+    return commit_rows(operation, source, [row[0] for row in rows], ["staged"], "by policy") if rows else {}
 
 
 def decide_staged(
@@ -304,7 +322,10 @@ def letter_handler(policy: CataloguePolicy) -> Handler:
                 change.setdefault(group, {})[part] = value
             else:
                 change[name] = value
-        return take_changes(operation, changes_table([change]), policy, source=letter.source)
+        statistics = take_changes(operation, changes_table([change]), policy, source=letter.source)
+        return statistics | commit_trusted(
+            operation, letter.source, policy.for_source(letter.source).auto_commit
+        )
 
     return stage_again
 
@@ -336,22 +357,6 @@ def _ask_rules(operation: Operation, policy: CataloguePolicy) -> None:
 
 def _stored(operation: Operation) -> list[int]:
     rows = operation.connection.execute("select staging_id from run_stored order by 1")
-    return [row[0] for row in rows]
-
-
-def _trusted(operation: Operation, policy: CataloguePolicy, source: str) -> list[int]:
-    auto = policy.for_source(source).auto_commit
-    if not auto.max_changes:
-        return []
-    rows = operation.connection.execute(
-        statement("staging/fit_policy"),
-        {
-            "rows": auto.max_changes,
-            "fields": None if auto.fields is None else list(auto.fields),
-            "creates": auto.creates,
-            "deletes": auto.deletes,
-        },
-    )
     return [row[0] for row in rows]
 
 

@@ -7,13 +7,16 @@ itself (``store.embedded``).
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from syncstock_dagster.cli import options, output
 from syncstock_dagster.cli.errors import BAD_INPUT, FAILED
 from syncstock_dagster.cli.session import open_db, read_settings
+
+if TYPE_CHECKING:
+    from syncstock_dagster.catalog.policy import AutoCommit
 
 app = typer.Typer()
 db_app = typer.Typer(no_args_is_help=True, help="The database: its schema and where it is.")
@@ -139,8 +142,8 @@ def config(as_json: options.AsJson = False) -> None:
             ("reservations hold", f"{orders.reserve_minutes:g} min"),
             *((f"conflicts of {name}", strategy) for name, strategy in catalogue.conflicts.items()),
             *(
-                (f"auto commit of {name}", one.auto_commit.model_dump())
-                for name, one in catalogue.sources.items()
+                (f"auto commit of {name}", _in_words(one.auto_commit))
+                for name, one in [*catalogue.sources.items(), ("catalogue files", catalogue.files)]
             ),
         ]
     )
@@ -168,6 +171,17 @@ def config(as_json: options.AsJson = False) -> None:
     if own_limits:
         typer.echo()
         output.print_table(own_limits, output.columns("source", "of", "limits"), title="Limits of their own")
+
+
+def _in_words(auto: AutoCommit) -> str:
+    if not auto.max_changes and not auto.max_additions:
+        return "nothing"
+    additions = "" if auto.max_additions is None else f", {auto.max_additions:f} additions"
+    fields = "" if auto.fields is None else f", only of {', '.join(auto.fields)}"
+    kinds = "".join(
+        f", no {name} articles" for name, may in (("new", auto.creates), ("deleted", auto.deletes)) if not may
+    )
+    return f"up to {auto.max_changes:f} changes{additions}{fields}{kinds}"
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

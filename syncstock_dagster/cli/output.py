@@ -40,6 +40,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _RESULT_WORDS = {
     "products": "products written",
+    "products_waiting": "products staged for review",
     "movements_new": "movements taken",
     "movements_duplicate": "movements seen before",
     "movements_restated": "movements restated",

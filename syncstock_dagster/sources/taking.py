@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from syncstock_dagster.catalog.policy import AutoCommit, CataloguePolicy, SourceChanges
-from syncstock_dagster.catalog.staging import take_changes
+from syncstock_dagster.catalog.policy import CataloguePolicy
+from syncstock_dagster.catalog.staging import commit_trusted, take_changes
 from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, Evidence
@@ -94,11 +94,6 @@ def _take_items(
     row = connection.execute(statement("sources/keep_items"), values).fetchone()
     assert row is not None
     total: Statistics = {"new_in_pull": int(row[0]), "items_changed": changed}
-    auto = policy.for_source(source).auto_commit
-    if auto.max_changes and changed > auto.max_changes:
-        # The policy counts the changes of a delivery, not those of a batch of it.
-        nobody = SourceChanges(auto_commit=AutoCommit())
-        policy = policy.model_copy(update={"sources": {**policy.sources, source: nobody}})
     for begin in range(0, changed, _BATCH):
         rows = connection.execute(
             "select position, sku, fields, modified_at from run_pulled_items "
@@ -109,7 +104,8 @@ def _take_items(
         for name, number in done.items():
             if isinstance(number, int) and not isinstance(number, bool):
                 total[name] = total.get(name, 0) + number
-    return total
+    # The policy counts the changes of a delivery, not those of a batch of it.
+    return total | commit_trusted(operation, source, policy.for_source(source).auto_commit)
 
 
 def _as_changes(rows: list[tuple[Any, ...]]) -> pa.Table:

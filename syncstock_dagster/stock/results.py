@@ -29,6 +29,7 @@ class SyncResult:
     counts_advisory: int = 0
     counts_listed: int = 0
     products: int = 0
+    products_waiting: int = 0  # changes of articles that somebody approves; see what is staged
     ledger_entries: int = 0
     articles: int = 0
     restatements: int = 0
@@ -42,6 +43,7 @@ class SyncResult:
             or self.counts_review
             or self.counts_held
             or self.counts_conflict
+            or self.products_waiting
         )
 
     def numbers(self) -> dict[str, int]:

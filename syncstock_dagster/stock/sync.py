@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from syncstock_dagster.catalog.products import upsert_rows
+from syncstock_dagster.catalog.changes import changes_of_file
+from syncstock_dagster.catalog.policy import CataloguePolicy
+from syncstock_dagster.catalog.staging import commit_trusted, take_changes
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
 from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.deliveries import Receipt, find_known, receive
@@ -24,6 +26,8 @@ from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.copy import from_bytes
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from syncstock_dagster.sources.files import ParsedFile
 
 
@@ -81,6 +85,7 @@ def post_deliveries(
     url: str,
     delivery_ids: Sequence[int],
     policies: Policies,
+    catalogue_policy: CataloguePolicy,
     *,
     default_location: str,
     recorded_at: datetime | None = None,
@@ -93,7 +98,7 @@ def post_deliveries(
         name = _name(url, delivery_id)
 
         def work(operation: Operation, delivery_id: int = delivery_id) -> Statistics:
-            return _post(operation, delivery_id, policies, default_location, recorded_at)
+            return _post(operation, delivery_id, policies, catalogue_policy, default_location, recorded_at)
 
         outcome = run_operation(url, name, "load", work, who=who, is_rollbackable=True)
         if not outcome.statistics.get("nothing"):
@@ -108,6 +113,7 @@ def rehearse(
     url: str,
     files: Iterable[ParsedFile],
     policies: Policies,
+    catalogue_policy: CataloguePolicy,
     *,
     default_location: str,
     again: bool = False,
@@ -127,8 +133,9 @@ def rehearse(
             result = None
             if receipt.state == "received":
                 statistics = _post(
-                    operation, receipt.delivery_id, policies, default_location, recorded_at, is_second
-                )
+                    operation, receipt.delivery_id, policies, catalogue_policy, default_location, recorded_at,
+                    is_second,
+                )  # fmt: skip
                 result = SyncResult.of(Outcome(operation.uuid, statistics, is_dry_run=True), parsed.name)
                 is_second = True
             done.append((receipt, result))
@@ -142,6 +149,7 @@ def _post(
     operation: Operation,
     delivery_id: int,
     policies: Policies,
+    catalogue_policy: CataloguePolicy,
     default_location: str,
     recorded_at: datetime | None,
     is_second: bool = False,
@@ -160,7 +168,7 @@ def _post(
     assert payload is not None, "a received delivery has its payload"
     bury_bad_rows(operation, delivery_id, delivery[2], delivery[3], delivery[4])
     movements, counts, products = (None if part is None else from_bytes(part) for part in payload)
-    product_rows = 0 if products is None else upsert_rows(connection, products)
+    changed = {} if products is None else _take_products(operation, delivery[3], products, catalogue_policy)
     posting = Posting(
         connection,
         operation.operation_id,
@@ -179,7 +187,20 @@ def _post(
         "where delivery_id = %s",
         (operation.operation_id, delivery_id),
     )
-    return statistics | {"products": product_rows, "seconds": posting.seconds}
+    return statistics | changed | {"seconds": posting.seconds}
+
+
+def _take_products(
+    operation: Operation, source: str, products: pa.Table, policy: CataloguePolicy
+) -> Statistics:
+    """The articles of a file are staged like those of every source; what its policy trusts is committed with it."""
+    done = take_changes(operation, changes_of_file(products), policy, source=source)
+    done |= commit_trusted(operation, source, policy.for_files(source).auto_commit)
+    committed = done.get("committed", 0)
+    return {
+        "products": committed,
+        "products_waiting": done["staged"] - committed,
+    }
 
 
 def _name(url: str, delivery_id: int) -> str:

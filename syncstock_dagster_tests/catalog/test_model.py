@@ -29,6 +29,7 @@ SOURCES = st.sampled_from(["zoho", "xorosoft"])
 #: The id of an article that there never is.
 UNKNOWN = 424_242
 State = dict[str, int]
+Said = dict[tuple[str, str], tuple[int, int]]
 
 
 class Catalogue(RuleBasedStateMachine):
@@ -44,10 +45,11 @@ class Catalogue(RuleBasedStateMachine):
         self.db.__dict__["catalogue_policy"] = CataloguePolicy()
         self.prices: State = {}
         # What a source said last, and what we had then: by source and SKU.
-        self.said: dict[tuple[str, str], tuple[int, int]] = {}
+        self.said: Said = {}
         #: Source and SKU to the price that waits, and whether it is contested.
         self.waiting: dict[tuple[str, str], tuple[int | None, int, bool]] = {}
-        self.history: list[tuple[str, State, State]] = []  # operation, prices before and after
+        # Operation, prices before and after, and what the sources had said before and after.
+        self.history: list[tuple[str, State, State, Said, Said]] = []
         self.versions: dict[str, list[int]] = {}
 
     def teardown(self) -> None:
@@ -92,7 +94,7 @@ class Catalogue(RuleBasedStateMachine):
         before = dict(self.prices)
         result = self.db.change_products([{"sku": sku, "price": price}])
         self.moved(sku, price)
-        self.history.append((result.operation_uuid, before, dict(self.prices)))
+        self.history.append((result.operation_uuid, before, dict(self.prices), {}, {}))
         self.check()
 
     @rule(sku=SKUS, price=PRICES, source=SOURCES)
@@ -132,6 +134,7 @@ class Catalogue(RuleBasedStateMachine):
         self.db.approve_staged(rows["staging_id"].to_list(), reason="fine")
         done = self.db.commit_staged()
         committed = 0
+        heard_before = dict(self.said)
         # Sources are committed in the order of their names; whoever comes second finds the article moved.
         for key in sorted(self.waiting):
             old, new, contested = self.waiting[key]
@@ -149,7 +152,7 @@ class Catalogue(RuleBasedStateMachine):
             del self.waiting[key]
             committed += 1
         assert done.committed == committed
-        self.history.append((done.operation_uuid, before, dict(self.prices)))
+        self.history.append((done.operation_uuid, before, dict(self.prices), heard_before, dict(self.said)))
         self.check()
 
     @precondition(lambda self: any(contested for *_, contested in self.waiting.values()))
@@ -172,7 +175,7 @@ class Catalogue(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.history))
     @rule(data=st.data())
     def an_operation_is_rolled_back(self, data: st.DataObject) -> None:
-        uuid, before, after = self.history[-1]
+        uuid, before, after, heard_before, heard = self.history[-1]
         changed = {sku for sku in after if before.get(sku) != after[sku]}
         created = {sku for sku in changed if sku not in before}
         if created or not changed:
@@ -180,16 +183,28 @@ class Catalogue(RuleBasedStateMachine):
         undone = self.db.rollback(uuid, reason="wrong")
         for sku in changed:
             self.moved(sku, before[sku])
+        self.unsay(heard, heard_before)
         self.check()
         if data.draw(st.booleans()):
             self.db.rollback(undone.operation_uuid, reason="was right")
             for sku in changed:
                 self.moved(sku, after[sku])
+            self.unsay(heard_before, heard)
             self.check()
         else:
             self.history.pop()
             # The change is undone, and so is its commit: the row is no longer waiting either way.
         self.history = [one for one in self.history if one[2] == self.prices][-1:]
+
+    def unsay(self, now: Said, then: Said) -> None:
+        """What sources said in an operation is withdrawn with it, unless they have said something else since."""
+        for key in now.keys() | then.keys():
+            if now.get(key) == then.get(key) or self.said.get(key, (None,))[0] != now.get(key, (None,))[0]:
+                continue
+            if key in then:
+                self.said[key] = then[key]
+            else:
+                del self.said[key]
 
     @precondition(lambda self: any(len(prices) > 1 for prices in self.versions.values()))
     @rule(data=st.data())

@@ -55,7 +55,7 @@ def show_vendors(
     products = db.products().sort_values("sku").head(articles)
     named = [(str(row.sku), str(row.name or row.sku)) for row in products.itertuples(index=False)]
     rules = rules_of(db)
-    auto = SourceChanges(auto_commit=AutoCommit(max_changes=2 * articles))
+    auto = SourceChanges(auto_commit=AutoCommit(max_changes=Decimal(2 * articles)))
     catalogue = rules.catalogue.model_copy(
         update={"sources": {**rules.catalogue.sources, "zoho": auto, "xorosoft": auto}}
     )

@@ -1,6 +1,6 @@
 -- Which article each change is about: the id given, else the exact SKU, else, without a SKU, the one that has the
 -- source's own code. Of one article twice in a call, the later row counts. The newest version is the state (audit
--- L02). Grain: change.
+-- L02). An article whose creation was rolled back comes again. Grain: change.
 with said as (
   select r.position, r.sku, r.inventory_id, r.change_type, r.modified_at,
          case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else n.fields end as fields
@@ -30,7 +30,19 @@ named as (
               when f.change_type = 'delete' then 'delete' else 'update' end as change_type,
          f.change_type = 'create' as is_said_new, f.change_type as asked, t.version, t.state,
          f.fields || case when f.inventory_id is not null and f.sku <> t.state ->> 'sku'
-                          then jsonb_build_object('sku', f.sku) else '{}' end as fields,
+                          then jsonb_build_object('sku', f.sku) else '{}' end
+                  || case when t.state -> 'is_active' = 'false' and not f.fields ? 'is_active' and 'rollback' = (
+                            select v.change_source
+                            from product_versions as v
+                            where v.inventory_id = f.article and 'is_active' = any(v.changed_fields)
+                            order by v.version_number desc
+                            limit 1)
+                          and exists (
+                            select from product_versions as v
+                            join sync_operations as o using (operation_id)
+                            where v.inventory_id = f.article and v.version_number = 1
+                              and o.status in ('rolled_back', 'partly'))
+                          then '{"is_active": true}'::jsonb else '{}' end as fields,
          f.modified_at
   from found as f
   left join (

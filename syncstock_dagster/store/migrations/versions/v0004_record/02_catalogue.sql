@@ -395,6 +395,7 @@ create table products_staging (
   change_type text not null check (change_type in ('create', 'update', 'delete')),
   change_data jsonb not null,           -- field to {"old", "new"}
   remote jsonb not null default '{}',   -- all that the source said, also where it agrees
+  said_before jsonb,                    -- what it had said, and what was agreed on, before this was committed
   source text collate "C" not null,
   base_version bigint,                  -- of the article when it was staged
   has_conflicts boolean not null default false,
