@@ -441,3 +441,15 @@ def test_a_code_that_went_over_goes_back_when_it_is_rolled_back(db: SyncStockDB)
     db.rollback(back.operation_uuid, reason="it was")
     assert state(db, "Y")["identifiers.zoho"] == ["1"]
     assert db.audit() == {}
+
+
+def test_a_change_that_somebody_else_has_made_meanwhile_is_done_and_makes_no_version(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "price": 1}])
+    result = db.stage_products([{"sku": "A", "price": 2}], source="zoho")
+    db.change_products([{"sku": "A", "price": 2}])
+    db.approve_staged(operation_uuid=result.operation_uuid, reason="fine")
+    assert db.commit_staged().committed == 1
+    assert db.product_versions(ids(db)["A"])["version"].to_list() == [1, 2]
+    db.change_products([{"sku": "A", "price": 3}])
+    assert db.stage_products([{"sku": "A", "price": 2}], source="zoho").staged == 0  # it was agreed on
+    assert db.audit() == {}

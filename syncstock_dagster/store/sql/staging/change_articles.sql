@@ -19,6 +19,7 @@ from (
   select c.inventory_id, c.change_data as d, c.change_data -> 'category' ->> 'new' as category
   from run_commit as c
   join products as o using (inventory_id)
-  where c.problem is null and (c.change_type <> 'create' or o.is_placeholder)) as c
+  where c.problem is null
+    and case c.change_type when 'create' then o.is_placeholder else c.change_data <> '{}' end) as c
 left join categories as k on k.name = c.category
 where p.inventory_id = c.inventory_id

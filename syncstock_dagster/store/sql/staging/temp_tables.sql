@@ -31,7 +31,8 @@ create temp table if not exists run_stored (
 -- The staged rows that one commit takes.
 create temp table if not exists run_commit (
   staging_id bigint primary key, inventory_id bigint, sku text collate "C", change_type text, change_data jsonb,
-  remote jsonb, problem text
+  remote jsonb, problem text,
+  base_version bigint                   -- of the article when the change was staged
 ) on commit delete rows;
 
 -- What a rollback takes back of articles.
