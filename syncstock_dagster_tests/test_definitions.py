@@ -68,7 +68,8 @@ NOT_DAILY = {
 }  # fmt: skip
 CHECKS = {
     *(f"{asset}:{check}" for asset in ("purchases", "sales", "operational_deltas", "excel_counts", "pos_counts")
-      for check in ("every_file_taken", "plausible_row_count")),
+      for check in ("every_file_taken", "every_reader_answers", "plausible_row_count")),
+    "product_catalog:every_file_taken",
     "sales:yesterday_is_there",
     "reconciled_stock:counts_to_review",
     "reconciled_stock:counts_held_or_flagged",

@@ -6,6 +6,7 @@ Define an asset here when it tells people. Keep out what it tells (``stock.eveni
 # No postponed annotations here: Dagster reads the types of `context` and `config` while it decorates.
 import base64
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -37,7 +38,6 @@ def excel_update_report(context: dg.AssetExecutionContext, syncstock: SyncStock)
     days are written. Grain: day. Unit: the articles' own.
     """
     from syncstock_dagster.operations.alerts import Fact, tell_once
-    from syncstock_dagster.stock.evening import open_facts
     from syncstock_dagster.workbooks.evening_files import picture, write_files
     from syncstock_dagster.workbooks.evening_text import as_text
 
@@ -60,7 +60,7 @@ def excel_update_report(context: dg.AssetExecutionContext, syncstock: SyncStock)
         context.log.info(f"{files['xlsx']}: {len(report.items)} item(s) to update in Excel.")
     if days[-1] == newest_day():
         told = [Fact(f"report {days[-1]}", "info", f"Stock on {days[-1]}: what to update in Excel")]
-        told += open_facts(db.url, db.policies, today=days[-1], timezone=settings.timezone)
+        told += _open_facts(db, days[-1])
         page = as_text(report, zone, most_rows=10)
         sent = tell_once(db.url, told, more=lambda: page, attached=[files["xlsx"]])
         context.log.info(f"Told to {sent} address(es).")
@@ -76,20 +76,30 @@ def excel_update_report(context: dg.AssetExecutionContext, syncstock: SyncStock)
     metadata=table_metadata("alerts"),
 )
 def stock_alerts(context: dg.AssetExecutionContext, syncstock: SyncStock) -> dg.MaterializeResult:
-    """People are told what a sync has found: articles missing on a complete sheet, counts held, counts to review.
+    """People are told what a sync has found: files refused, articles not listed, counts held or to review, and so on.
 
     In one message, by tier, with the report of today; each thing once to each of SYNCSTOCK_ALERT_URLS. An address that
     cannot be reached is tried again with the next run, and never makes this red. Grain: fact and address.
     """
-    from syncstock_dagster.operations.alerts import tell_once
-    from syncstock_dagster.stock.evening import open_facts
+    from syncstock_dagster.operations.alerts import TIERS, tell_once
     from syncstock_dagster.workbooks.evening_text import as_text
 
     db, settings = syncstock.db(), get_settings()
     zone = ZoneInfo(settings.timezone)
     today = datetime.now(zone).date()
-    facts = open_facts(db.url, db.policies, today=today, timezone=settings.timezone)
+    facts = _open_facts(db, today)
     sent = tell_once(db.url, facts, more=lambda: as_text(db.evening_report(today), zone, most_rows=10))
-    by_tier = {tier: sum(fact.tier == tier for fact in facts) for tier in ("critical", "alert", "review")}
+    by_tier = {tier: sum(fact.tier == tier for fact in facts) for tier in TIERS if tier != "info"}
     context.log.info(f"{len(facts)} thing(s) are open; {sent} address(es) took a message.")
     return dg.MaterializeResult(metadata={**by_tier, "messages": sent})
+
+
+def _open_facts(db: Any, today: date) -> list[Any]:
+    """What a person should know by now, of stock and of intake."""
+    from syncstock_dagster.sources.troubles import intake_facts
+    from syncstock_dagster.stock.evening import open_facts
+
+    return [
+        *open_facts(db.url, db.policies, today=today, timezone=get_settings().timezone),
+        *intake_facts(db),
+    ]

@@ -1,11 +1,11 @@
-"""How an asset goes red: in words for the person who can mend it.
+"""How an asset says what went wrong: in words for the person who can mend it.
 
-What belongs here: the form of a failure. What does not: finding out what is wrong.
+What belongs here: the form of it. What does not: finding out what is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -26,18 +26,22 @@ def errors_table(errors: Sequence[RowError]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records=records, schema=schema)
 
 
-def refused_files(
-    errors: Sequence[RowError], files: int, others: int, understood: Mapping[str, Any] | None = None
-) -> dg.Failure:
-    """Files could not be taken in; all others were. ``understood``: what was read of them all."""
+def told_refusal(errors: Sequence[RowError], files: int) -> str:
+    """In words, that files could not be taken in and why."""
     told = "\n".join(f"- {error}" for error in errors[:_MOST_SHOWN])
     more = f"\n- and {len(errors) - _MOST_SHOWN} more" if len(errors) > _MOST_SHOWN else ""
-    return dg.Failure(
-        description=f"{files} file(s) could not be taken in. Correct them and drop them again; the {others} other(s) "
-        f"are stored and will be posted by the next run.\n{told}{more}",
-        metadata={"errors": errors_table(errors), "errors_in_all": len(errors), **(understood or {})},
-        allow_retries=False,
-    )
+    return f"{files} file(s) could not be taken in; all others were. Correct them and drop them again.\n{told}{more}"
+
+
+def refusal_metadata(errors: Sequence[RowError], files: int) -> dict[str, Any]:
+    """The same for the page of the asset; nothing where no file was refused."""
+    if not files:
+        return {}
+    return {
+        "this_run_refused": files,
+        "this_run_errors": errors_table(errors),
+        "this_run_errors_in_all": len(errors),
+    }
 
 
 def no_folder(folder: str, error: Exception) -> dg.Failure:

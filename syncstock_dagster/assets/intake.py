@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from syncstock_dagster.assets.failing import failed_work, no_folder, refused_files
+from syncstock_dagster.assets.failing import no_folder, refusal_metadata, told_refusal
 from syncstock_dagster.assets.sources import DROP_FOLDER, TILL_SYSTEM
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
@@ -63,12 +63,22 @@ INTAKE: dict[str, tuple[Kind, Takes]] = {
     "excel_counts": ("counts", _from_people),
     "pos_counts": ("counts", is_authoritative),
 }
+#: The catalogue has no days.
+_FILES: dict[str, tuple[Kind, Takes]] = {**INTAKE, "product_catalog": ("products", _every_source)}
 
 
 def wanted_by(asset: str, policies: Policies) -> Callable[[Kind, str], bool]:
     """Which files an intake asset takes."""
-    own, takes = INTAKE[asset]
+    own, takes = _FILES[asset]
     return lambda kind, source: kind == own and takes(policies, source)
+
+
+def readers_of(asset: str, db: Any) -> list[str]:
+    """The sources whose readers an intake asset asks."""
+    from syncstock_dagster.sources.readers import readers
+
+    wanted = wanted_by(asset, db.policies)
+    return [source for source, policy in readers(db).items() if wanted(policy.kind, source)]
 
 
 def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.AssetsDefinition:
@@ -84,22 +94,18 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
         backfill_policy=ONE_RUN,
         deps=[DROP_FOLDER, TILL_SYSTEM] if from_till else [DROP_FOLDER],
         metadata=table_metadata("deliveries"),
-        description=f"{what} Every new file is read and stored whole, whatever days it is about; a bad one makes this "
-        "asset red after all others are in. The same bytes again change nothing. Grain: delivery. A day's numbers are "
-        "those of all files with a row on it.",
+        description=f"{what} Every new file is read and stored whole, whatever days it is about; a bad one stops "
+        "none of the others and makes the check every_file_taken red. The same bytes again change nothing. Grain: "
+        "delivery. A day's numbers are those of all files with a row on it.",
     )
     def files(
         context: dg.AssetExecutionContext, config: IntakeConfig, syncstock: SyncStock
     ) -> dg.MaterializeResult:
-        from syncstock_dagster.sources.readers import readers, run_readers
+        from syncstock_dagster.sources.readers import run_readers
         from syncstock_dagster.stock import days as business_days
 
         db = syncstock.db()
-        asked = [
-            source
-            for source, policy in readers(db).items()
-            if policy.kind == kind and takes(db.policies, source)
-        ]
+        asked = readers_of(name, db)
         with on_behalf_of(context) as who:
             taken = _take_in(db, syncstock.folder(), config, who, wanted_by(name, db.policies))
             reports = run_readers(db, only=asked, who=who)
@@ -113,18 +119,33 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
             context.log.info(note)
         _tag(context, "delivery", [str(receipt.delivery_id) for receipt in good])
         _observe(context, taken.listing, from_till, [receipt.file for receipt in taken.receipts])
-        if taken.refused:
-            errors = [error for receipt in taken.refused for error in receipt.errors]
-            raise refused_files(errors, len(taken.refused), len(good), _understood(taken))
-        failures = [(report.source, report.failure.error) for report in reports if report.failure is not None]
-        if failures:
-            raise failed_work("Readers failed; what they brought before is kept:", failures)
+        refused = _tell_refused(context, taken)
+        for report in reports:
+            if report.failure is not None:
+                error = report.failure.error
+                context.log.error(
+                    f"The reader of {report.source} failed; what it brought before is kept: "
+                    f"{type(error).__name__}: {error}"
+                )
         days = days_of_run(context)
         found = business_days.intake(db.url, kind, (days[0], days[-1]))
         tell_each_day(context, days, {day: _facts(found.get(day, ()), db.policies, takes) for day in days})
-        return dg.MaterializeResult(metadata=_understood(taken))
+        return dg.MaterializeResult(metadata={**_understood(taken), **refused})
 
     return files
+
+
+def _tell_refused(context: dg.AssetExecutionContext, taken: Any) -> dict[str, Any]:
+    """Say which files could not be taken in, and why: in the log, as a tag of the run, and as metadata.
+
+    The run goes on, so that the good ones are posted by it. The check ``every_file_taken`` is red, and ``stock_alerts``
+    tells people.
+    """
+    errors = [error for receipt in taken.refused for error in receipt.errors]
+    if taken.refused:
+        context.log.error(told_refusal(errors, len(taken.refused)))
+        _tag(context, "refused", [receipt.file for receipt in taken.refused])
+    return refusal_metadata(errors, len(taken.refused))
 
 
 def _understood(taken: Any) -> dict[str, Any]:
@@ -277,7 +298,7 @@ def product_catalog(
 
     db = syncstock.db()
     with on_behalf_of(context) as who:
-        taken = _take_in(db, syncstock.folder(), config, who, lambda kind, _: kind == "products")
+        taken = _take_in(db, syncstock.folder(), config, who, wanted_by("product_catalog", db.policies))
         before = [
             seen.delivery_id
             for _, seen in taken.listing.seen.values()
@@ -285,11 +306,12 @@ def product_catalog(
         ]
         results, failures = post(db, [*before, *waiting_of(taken.receipts)], who=who)
     _observe(context, taken.listing, from_till=False, read=())
-    if taken.refused:
-        errors = [error for receipt in taken.refused for error in receipt.errors]
-        raise refused_files(errors, len(taken.refused), len(taken.received))
-    if failures:
-        raise failed_work("Catalogues could not be posted:", [(f.what, f.error) for f in failures])
+    refused = _tell_refused(context, taken)
+    for failure in failures:
+        # It stays received, and the check nothing_waits names it.
+        context.log.error(
+            f"{failure.what} could not be posted: {type(failure.error).__name__}: {failure.error}"
+        )
     known = business_days.present(db.url)
     return dg.MaterializeResult(
         metadata={
@@ -297,5 +319,6 @@ def product_catalog(
             "placeholders": known["placeholders"],
             "products_written": sum(result.products for result in results),
             "products_waiting": sum(result.products_waiting for result in results),
+            **refused,
         }
     )

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from syncstock_dagster.assets.intake import INTAKE, wanted_by
+from syncstock_dagster.assets.intake import INTAKE, readers_of, wanted_by
 from syncstock_dagster.checks.rules import Rule, Span, Verdict, checks_of
 from syncstock_dagster.partitions import newest_day
 from syncstock_dagster.settings import get_settings
@@ -28,7 +28,10 @@ def _every_file_taken(asset: str) -> Rule:
     def judge(db: SyncStockDB, span: Span) -> Verdict:
         from syncstock_dagster.sources.arrivals import refused as refused_files
 
-        refused = refused_files(db, wanted_by(asset, db.policies))
+        refused = [
+            {name: value for name, value in row.items() if name != "version"}
+            for row in refused_files(db, wanted_by(asset, db.policies))
+        ]
         says = f"{len(refused)} file(s) are refused." if refused else "No file is refused."
         return Verdict(not refused, says, {"refused": len(refused)}, refused)
 
@@ -37,6 +40,29 @@ def _every_file_taken(asset: str) -> Rule:
         "No file lies in the drop folder as it was refused.",
         "The table says sheet, row and column, what was found and what to do. Correct the file where it lies, or "
         "take it away.",
+        judge,
+    )
+
+
+def _every_reader_answers(asset: str) -> Rule:
+    def judge(db: SyncStockDB, span: Span) -> Verdict:
+        from syncstock_dagster.sources.readers import silent
+
+        asked = readers_of(asset, db)
+        failed = [{"source": one.source, "since": one.since, "error": one.error} for one in silent(db, asked)]
+        says = (
+            f"{len(failed)} of {len(asked)} reader(s) failed when they were last asked."
+            if failed
+            else f"All {len(asked)} reader(s) answered."
+            if asked
+            else "No reader is configured."
+        )
+        return Verdict(not failed, says, {"readers": len(asked), "failed": len(failed)}, failed)
+
+    return Rule(
+        "every_reader_answers",
+        "No configured reader failed when it was last asked.",
+        "The table says why. Mend the reader or what it reads; the next run asks it again from where it was.",
         judge,
     )
 
@@ -96,6 +122,10 @@ def _yesterday_is_there() -> Rule:
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
     """The checks of every intake asset: one step, for none of them blocks."""
-    rules = {asset: [_every_file_taken(asset), _plausible_size(asset)] for asset in INTAKE}
+    rules = {
+        asset: [_every_file_taken(asset), _every_reader_answers(asset), _plausible_size(asset)]
+        for asset in INTAKE
+    }
     rules["sales"].append(_yesterday_is_there())
+    rules["product_catalog"] = [_every_file_taken("product_catalog")]
     return [checks_of("intake", rules)]

@@ -22,7 +22,14 @@ _log = logging.getLogger(__name__)
 _LONGEST = 3_000
 
 #: From the most urgent on, with how they are headed.
-TIERS = {"critical": "Critical", "alert": "Held or doubtful", "review": "To review", "info": "Report"}
+TIERS = {
+    "critical": "Critical",
+    "refused": "Not taken in",
+    "alert": "Held or doubtful",
+    "unknown": "Unknown code",
+    "review": "To review",
+    "info": "Report",
+}
 #: Lines of one tier in a message; more are only counted.
 _MOST_LINES = 15
 

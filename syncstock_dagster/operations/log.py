@@ -156,6 +156,11 @@ def current_actor(who: str | None = None) -> tuple[str, str | None]:
     return who or now.who or operating_system_user(), now.dagster_run_id
 
 
+def told_error(error: Exception) -> str:
+    """An error as the record keeps it."""
+    return f"{type(error).__name__}: {error}"[:10_000]
+
+
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
@@ -226,8 +231,7 @@ def _complete(
 def _record_failure(url: str, operation_uuid: str, error: Exception) -> None:
     # The server may be what failed; then the operation is found dead and closed by the next one.
     with suppress(psycopg.Error), connect(url) as connection:
-        text = f"{type(error).__name__}: {error}"[:10_000]
-        connection.execute(statement("operations/fail"), {"uuid": operation_uuid, "error": text})
+        connection.execute(statement("operations/fail"), {"uuid": operation_uuid, "error": told_error(error)})
 
 
 def _one(connection: Connection[Any], query: str, values: dict[str, Any]) -> tuple[Any, ...]:

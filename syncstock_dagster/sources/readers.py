@@ -3,21 +3,25 @@
 What belongs here: calling them and posting what they yield. What does not: any particular system (a module of its
 own beside this one, or outside the package), and files (``intake``).
 
-What is wrong with one reader is told and does not stop the others.
+What is wrong with one reader is told, and on record as a failed operation; it does not stop the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from syncstock_dagster.operations.log import Operation, Statistics, run_operation, told_error
 from syncstock_dagster.sources.intake import STOPS_EVERYTHING, Failure
 from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.policy import SourcePolicy, resolve_callable
 from syncstock_dagster.stock.records import POSRecord, PurchaseRecord, SalesRecord
 from syncstock_dagster.stock.results import SyncResult
+from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
@@ -65,12 +69,14 @@ def run_readers(
             except STOPS_EVERYTHING:
                 raise
             except Exception as error:
-                result = Failure(f"reader of {source}", error)
+                result = Failure(_name(source), error)
             if isinstance(result, Failure):
                 failure = result
                 break
             if result is not None:
                 results.append(result)
+        if not dry_run:
+            _record(db, source, failure, who)
         reports.append(ReaderReport(source, tuple(results), failure))
         if told is not None:
             told(reports[-1])
@@ -84,7 +90,7 @@ def _read(db: SyncStockDB, source: str, policy: SourcePolicy) -> Iterator[Any]:
         assert policy.reader is not None
         yield from resolve_callable(policy.reader)(begin)
     except Exception as error:
-        yield Failure(f"reader of {source}", error)
+        yield Failure(_name(source), error)
 
 
 def read_from(db: SyncStockDB, source: str) -> datetime | None:
@@ -95,9 +101,53 @@ def read_from(db: SyncStockDB, source: str) -> datetime | None:
     return None
 
 
+class ReaderError(Exception):
+    """What a reader raised, as an operation's error that trying again does not mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A reader that failed when it was last asked."""
+
+    source: str
+    operation_id: int
+    since: datetime
+    error: str
+
+
+def silent(db: SyncStockDB, sources: Collection[str]) -> list[Silent]:
+    """Those of the sources whose reader failed when it was last asked."""
+    names = {_name(source): source for source in sources}
+    with connect(db.url) as connection:
+        rows = connection.execute(statement("operations/failed_readers"), {"names": list(names)})
+        return [Silent(names[name], number, since, error) for name, number, since, error in rows]
+
+
+def _record(db: SyncStockDB, source: str, failure: Failure | None, who: str | None) -> None:
+    """Put it on record that a reader failed, once for as long as it fails alike, and that it answers again."""
+    before = silent(db, [source])
+
+    def work(_: Operation) -> Statistics:
+        if failure is not None:
+            raise ReaderError(told_error(failure.error))
+        return {}
+
+    if failure is not None:
+        # What failed in the database is on record already.
+        if not any(one.error.endswith(told_error(failure.error)) for one in before):
+            with suppress(ReaderError):
+                run_operation(db.url, _name(source), "pull", work, who=who)
+    elif before:
+        run_operation(db.url, _name(source), "pull", work, who=who)
+
+
+def _name(source: str) -> str:
+    return f"reader of {source}"
+
+
 def _deliver(db: SyncStockDB, source: str, given: Any, dry_run: bool, who: str | None) -> SyncResult | None:
     """Post one thing that a reader yielded; None where there is nothing in it."""
-    note = f"reader of {source}"
+    note = _name(source)
     if isinstance(given, Evidence):
         if given.errors:
             raise BadInput(f"The reader of {source} brought rows that cannot be taken:", given.errors)

@@ -221,7 +221,7 @@ def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[M
 
 
 def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
-    """What people should be told about counts, each once: missing in a sheet, held or doubtful, to review."""
+    """What people should be told about stock, each once: missing in a sheet, held or doubtful, unknown, to review."""
     span = (today - _TELL_FOR, today + timedelta(days=1))
     judged = days.verdicts(url, policies, (today - _LATE_FOR, today + timedelta(days=1)))
     with connect(url) as connection:
@@ -231,6 +231,7 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
             "lasting": _TELL_FOR,
         }  # fmt: skip
         undecided = _rows(connection, "waiting", values)
+        unknown = [row for row in _rows(connection, "not_found", values) if row["kind"] == "unknown code"]
         review = _rows(connection, "new_differences", values)
     facts = [
         Fact(f"not listed {one.sku}@{one.location}", "critical", f"{one.sku} at {one.location}: {one.told}")
@@ -241,6 +242,14 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
         Fact(f"flagged {row['count_id']}", "alert", f"{_told(row)}: late rows make it doubtful")
         for row in judged.offending
         if row["status"] == "flagged"
+    ]
+    facts += [
+        Fact(
+            f"unknown {row['sku']}@{row['location']}",
+            "unknown",
+            f"{row['sku']} at {row['location']}: {row['told']}",
+        )
+        for row in unknown
     ]
     facts += [Fact(f"review {row['count_id']}", "review", _told(row)) for row in review]
     return facts

@@ -186,3 +186,23 @@ def test_a_range_writes_the_report_of_each_day_and_sends_the_one_of_today(day: D
     day.post.refuses = False
     assert day.shop.materialise("stock_alerts").success
     assert "A at noon: counted 900" in day.post.messages[1]["message"]
+
+
+def test_people_are_told_of_refused_files_and_unknown_codes_once_each(day: Day) -> None:
+    day.sheet("morning.csv", {"A": 10}, minutes_ago=60)
+    bad = [("R1", 1, "A", "noon", "many", day.ago(30)), ("R1", 2, "A", "noon", "few", day.ago(30))]
+    day.shop.drop("sales/bad.csv", MOVEMENT_COLUMNS, bad)
+    day.shop.drop("sales/new.csv", MOVEMENT_COLUMNS, [("R2", 1, "NOBODY", "noon", 3, day.ago(30))])
+    day.run("daily_sync")
+    assert day.stock() == {"A": 10}
+    (message,) = day.post.messages
+    assert message["title"] == "SyncStock: 1 not taken in, 1 unknown code"
+    assert "sales/bad.csv, row 2, column quantity: found 'many'" in message["message"]
+    assert "(and 1 more)" in message["message"]
+    assert "- NOBODY at noon: unknown article, from sales: 1 row(s) wait" in message["message"]
+    day.run("daily_sync")
+    assert len(day.post.messages) == 1
+    # Another content under the same name, as bad as before, is another matter.
+    day.shop.drop("sales/bad.csv", MOVEMENT_COLUMNS, [("R1", 1, "A", "noon", "several", day.ago(30))])
+    day.run("daily_sync")
+    assert [message["title"] for message in day.post.messages][1:] == ["SyncStock: 1 not taken in"]

@@ -11,6 +11,7 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.definitions import build_defs
 from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.settings import get_settings
 from syncstock_dagster_tests.shop import COUNT_COLUMNS, MOVEMENT_COLUMNS, Shop, why_red
 
 DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
@@ -132,23 +133,24 @@ def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:
     assert shop.db.ledger().equals(before)
 
 
-def test_a_bad_file_makes_its_asset_red_after_the_others_are_in_and_the_next_run_posts_them(
-    shop: Shop,
-) -> None:
-    """It is told with row, column, what was found and what to do; and it is told once."""
+def test_a_bad_file_holds_up_none_of_the_good_ones_and_is_told(shop: Shop) -> None:
+    """The same run posts the others. Row, column, what was found and what to do are with the asset and its check."""
     fill(shop)
     shop.drop("sales/a-bad.csv", MOVEMENT_COLUMNS, [("R9", 1, "A", "london", "twelve", "2026-03-03 10:00")])
-    red = shop.run("daily_sync", "2026-03-03")
-    assert not red.success
-    (told,) = why_red(red).values()
-    for word in ("1 file(s)", "sales/a-bad.csv", "row 2", "column quantity", "'twelve'", "expected a number"):
-        assert word in told, told
-    assert {"sales/2026-03-02.csv", "sales/2026-03-03.csv"} <= set(shop.db.deliveries("received")["name"])
-    assert shop.stock() == {}
-
-    second = shop.run("daily_sync", DAYS[0], DAYS[-1])
-    assert second.success, why_red(second)
+    first = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert first.success, why_red(first)
     assert shop.stock() == STOCK
+    assert shop.verdicts(first)["sales:every_file_taken"] is False
+    told = shop.metadata(first, "sales")[DAYS[0]]
+    assert (told["this_run_refused"], told["this_run_errors_in_all"]) == (1, 1)
+    (error,) = (record.data for record in told["this_run_errors"].records)
+    where = [error[name] for name in ("file", "row", "column", "found")]
+    assert where == ["sales/a-bad.csv", 2, "quantity", "twelve"]
+    assert shop.instance.get_run_by_id(first.run_id).tags["syncstock/refused"] == "sales/a-bad.csv"
+
+    # It is told once, and the check stays red for as long as it lies there.
+    second = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert "this_run_refused" not in shop.metadata(second, "sales")[DAYS[0]]
     assert shop.verdicts(second)["sales:every_file_taken"] is False
 
     shop.drop("sales/a-bad.csv", MOVEMENT_COLUMNS, [("R9", 1, "A", "london", 12, "2026-03-03 10:00")])
@@ -157,6 +159,44 @@ def test_a_bad_file_makes_its_asset_red_after_the_others_are_in_and_the_next_run
     assert shop.verdicts(third)["sales:every_file_taken"] is True
     # It was sold before the count of the fourth, which therefore holds.
     assert shop.stock() == STOCK
+
+
+def test_a_bad_catalogue_holds_up_nothing(shop: Shop) -> None:
+    fill(shop)
+    shop.drop("products/bad.csv", ("sku", "name", "cost"), [("A", "A thing", "cheap")])
+    result = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert result.success, why_red(result)
+    assert shop.stock() == STOCK
+    assert shop.metadata(result, "product_catalog")[None]["this_run_refused"] == 1
+    assert shop.verdicts(result)["product_catalog:every_file_taken"] is False
+
+
+def test_a_reader_that_fails_holds_up_no_file_and_is_on_record(
+    shop: Shop, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its check is red until it answers again, also where it then has nothing to say."""
+    (tmp_path / "till_reader.py").write_text(
+        "error = TimeoutError('the till is off')\n"
+        "def read(begin):\n    if error:\n        raise error\n    return []\n"
+    )
+    config = tmp_path / "syncstock.toml"
+    config.write_text('[sources.till]\nkind = "sales"\nreader = "till_reader:read"\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
+    get_settings.cache_clear()
+    fill(shop)
+    for _ in range(2):
+        result = shop.run("daily_sync", DAYS[0], DAYS[-1])
+        assert result.success, why_red(result)
+        assert shop.verdicts(result)["sales:every_reader_answers"] is False
+    assert shop.stock() == STOCK
+    operations = shop.db.operations()
+    failed = operations[operations["name"] == "reader of till"]
+    assert failed["status"].tolist() == ["failed"]
+    assert "TimeoutError: the till is off" in failed["error"].iloc[0]
+    monkeypatch.setattr("till_reader.error", None)
+    result = shop.run("daily_sync", DAYS[0], DAYS[-1])
+    assert shop.verdicts(result)["sales:every_reader_answers"] is True
 
 
 def test_counts_are_parted_by_trust(shop: Shop) -> None:
@@ -278,6 +318,5 @@ def test_a_count_sheet_shows_what_was_read_and_what_was_left_out(shop: Shop) -> 
     again = shop.metadata(shop.materialise("excel_counts", day="2026-03-02"), "excel_counts")["2026-03-02"]
     assert not any(name.startswith("this_run") for name in again)
     shop.drop("counts/bad.csv", COUNT_COLUMNS, [("A", "many", "london", "2026-03-02 09:00")])
-    red = shop.materialise("excel_counts", day="2026-03-02")
-    (failure,) = (event.step_failure_data for event in red.all_events if event.is_step_failure)
-    assert {"errors", "this_run_read"} <= set(failure.user_failure_data.metadata)
+    told = shop.metadata(shop.materialise("excel_counts", day="2026-03-02"), "excel_counts")["2026-03-02"]
+    assert {"this_run_errors", "this_run_read"} <= set(told)

@@ -177,18 +177,13 @@ def test_a_run_that_was_lost_is_asked_for_with_a_new_key_and_not_for_ever(shop: 
     assert len(shop.sensor(NAME).run_requests) == 1
 
 
-def test_a_bad_file_is_told_by_one_red_run_and_then_left_alone(shop: Shop) -> None:
+def test_a_bad_file_is_told_by_one_run_that_posts_the_good_ones_and_then_left_alone(shop: Shop) -> None:
     shop.drop("sales/bad.csv", MOVEMENT_COLUMNS, [("R1", 1, "A", "london", "x", "2026-03-02 12:00")])
     shop.sell("good.csv", [("R2", "A", 2, "2026-03-02 12:00")])
     (request,) = [r for r in shop.sensor(NAME).run_requests if "good" in r.tags["syncstock/file"]]
-    red = do(shop, request)
-    assert not red.success
-    assert "sales/bad.csv, row 2, column quantity" in "".join(why_red(red).values())
-    # The good one was stored, and is posted by the run that is asked for next.
-    (request,) = shop.sensor(NAME).run_requests
-    assert request.tags["syncstock/file"] == "sales/good.csv"
-    assert request.tags["syncstock/delivery"]
-    assert do(shop, request).success
+    result = do(shop, request)
+    assert result.success, why_red(result)
+    assert shop.verdicts(result)["sales:every_file_taken"] is False
     assert shop.stock() == {"A": -2}
     tick = shop.sensor(NAME)
     assert not tick.run_requests
@@ -211,8 +206,10 @@ def test_a_file_whose_rule_fails_is_tried_three_times_and_then_told(
     shop.sell("a.csv", [("R1", "A", 1, "2026-03-02 12:00")])
     for _ in range(3):
         (request,) = shop.sensor(NAME).run_requests
-        red = do(shop, request)
-        assert "the rule is broken" in why_red(red)["sales"]
+        result = do(shop, request)
+        (told,) = shop.metadata(result, "sales").values()
+        assert "the rule is broken" in told["this_run_errors"].records[0].data["found"]
+        assert shop.verdicts(result)["sales:every_file_taken"] is False
     assert "need a person (sales/a.csv)" in shop.sensor(NAME).skip_message
     # The rule is mended, and somebody presses the button: the file lies there and is taken in.
     config.write_text("")

@@ -113,7 +113,9 @@ def test_what_a_complete_sheet_leaves_out_and_what_nobody_knows_is_not_found(
     found = {(one.kind, one.sku, one.location) for one in report.missing}
     assert found == {("not listed", "B", "main"), ("unknown code", "=cmd", "main")}
     facts = open_facts(db.url, db.policies, today=DAY, timezone="UTC")
-    assert [(one.fact, one.tier) for one in facts] == [("not listed B@main", "critical")]
+    assert [(one.fact, one.tier) for one in facts] == [
+        ("not listed B@main", "critical"), ("unknown =cmd@main", "unknown"),
+    ]  # fmt: skip
     # Written as text in every form, and replaced whole.
     files = write_files(report, tmp_path, UTC_ZONE)
     assert write_files(report, tmp_path, UTC_ZONE) == files

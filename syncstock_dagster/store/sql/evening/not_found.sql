@@ -1,5 +1,6 @@
 -- Codes of sheets that nobody knows, and articles that sheets of these days brought. Grain: one of them.
-select 'unknown code' as kind, q.sku, q.location, q.reason || ', from ' || q.source || ': ' || count(*) || ' row(s) wait' as told,
+select 'unknown code' as kind, q.sku, q.location, replace(replace(q.reason, '_sku', '_article'), '_', ' ') || ', from ' || q.source || ': ' || count(*)
+         || ' row(s) wait' as told,
        min(q.created_at) as since
 from quarantine as q
 where q.state = 'waiting' and q.reason in ('unknown_sku', 'unknown_location')

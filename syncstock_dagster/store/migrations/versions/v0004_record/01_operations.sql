@@ -7,6 +7,7 @@ create function current_operation() returns bigint
 
 create index sync_operations_started on sync_operations using brin (started_at);
 create index sync_operations_run on sync_operations (dagster_run_id) where dagster_run_id is not null;
+create index sync_operations_readers on sync_operations (name, operation_id) where starts_with(name, 'reader of ');
 
 -- Grain: operation. How long it took, for how much, and where the time went.
 create table sync_performance_logs (

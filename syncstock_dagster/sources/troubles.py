@@ -1,0 +1,32 @@
+"""What people are told about intake: files that could not be taken in, and readers that do not answer.
+
+What belongs here: both as facts for an alert. What does not: finding them (``arrivals``, ``readers``) and telling
+people (``operations.alerts``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncstock_dagster.errors import RowError
+from syncstock_dagster.operations.alerts import Fact
+from syncstock_dagster.sources.arrivals import refused
+from syncstock_dagster.sources.readers import readers, silent
+
+if TYPE_CHECKING:
+    from syncstock_dagster.database import SyncStockDB
+
+
+def intake_facts(db: SyncStockDB) -> list[Fact]:
+    """Each file as it lies there, and each time that a reader began to fail, is a fact of its own."""
+    facts = []
+    for row in refused(db, lambda _kind, _source: True):
+        where = ("sheet", "row", "column", "found", "expected", "remedy")
+        first = RowError(row["file"], **{name: row[name] for name in where})
+        more = f" (and {row['errors'] - 1} more)" if row["errors"] > 1 else ""
+        facts.append(Fact(f"refused {row['file']} {row['version']}", "refused", f"{first}{more}"))
+    facts += [
+        Fact(f"silent {one.operation_id}", "refused", f"The reader of {one.source} failed: {one.error}")
+        for one in silent(db, list(readers(db)))
+    ]
+    return facts
