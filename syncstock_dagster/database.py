@@ -976,7 +976,7 @@ class SyncStockDB:
 
         return skip_lines(self.url, int(plan_id), inventory_ids, reason=reason, who=who, dry_run=dry_run)
 
-    def request_recount(
+    def request_blind_recount(
         self,
         *,
         count_ids: Sequence[int] = (),
@@ -990,26 +990,26 @@ class SyncStockDB:
         dry_run: bool = False,
     ) -> list[int]:
         """Have counts made again by somebody else, or articles counted by two people, blind."""
-        from syncstock_dagster.stock.recounts import request_recount
+        from syncstock_dagster.stock.recounts import request_blind_recount
 
-        return request_recount(
+        return request_blind_recount(
             self.url, self.counting_policy, count_ids=count_ids, inventory_ids=inventory_ids, location=location,
             counters=counters, since=since, tolerance=tolerance, reason=reason, who=who, dry_run=dry_run,
         )  # fmt: skip
 
-    def recounts(self, every: bool = False) -> pd.DataFrame:
+    def blind_recounts(self, every: bool = False) -> pd.DataFrame:
         """Recounts that are not finished, or all: waiting, third, person, agreed or cancelled."""
         from syncstock_dagster.stock.recounts import recounts
 
         return recounts(self.url, every)
 
-    def cancel_recount(
+    def cancel_blind_recount(
         self, recount_id: int, *, reason: str, who: str | None = None, dry_run: bool = False
     ) -> int:
         """Wait no longer for a recount; how many of its lines were given up."""
-        from syncstock_dagster.stock.recounts import cancel_recount
+        from syncstock_dagster.stock.recounts import cancel_blind_recount
 
-        return cancel_recount(self.url, int(recount_id), reason=reason, who=who, dry_run=dry_run)
+        return cancel_blind_recount(self.url, int(recount_id), reason=reason, who=who, dry_run=dry_run)
 
     # -- Shopify -----------------------------------------------------------------------------------------------
 

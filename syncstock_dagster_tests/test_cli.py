@@ -193,7 +193,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     changing = {name for name in commands if "--dry-run" in options[name]}
     assert changing == {
         "load", "sync", "order", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "close",
-        "rebuild", "counts plan", "counts recount", "counts recounts", "counts skip",
+        "rebuild", "counts plan", "counts blind-recount", "counts blind-recounts", "counts skip",
         "products set", "products restore", "products lock", "products unlock", "categories set", "locations set",
         "staging stage", "staging approve", "staging reject", "staging commit",
         "dead-letters fix", "dead-letters replay", "dead-letters discard",
@@ -205,7 +205,7 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
     }  # fmt: skip
     assert {name for name in commands if "--reason" in options[name]} == {
         "order", "approve", "reject", "recount", "resolve", "rollback", "refuse-rollback", "products restore",
-        "staging approve", "staging reject", "dead-letters discard", "counts skip", "counts recount",
+        "staging approve", "staging reject", "dead-letters discard", "counts skip", "counts blind-recount",
         "shopify approve", "shopify reject", "shopify rollback",
     }  # fmt: skip
 

@@ -93,23 +93,33 @@ def test_a_plan_from_the_first_look_to_its_end(run, tmp_path):
 
 def test_a_recount_from_the_first_look_to_its_end(run, tmp_path):
     (held,) = told(run("counts", "--held", "--json"))
-    words = ("counts", "recount", "--count", str(held["count_id"]), "--reason", "200 short", "--counter")
+    words = (
+        "counts",
+        "blind-recount",
+        "--count",
+        str(held["count_id"]),
+        "--reason",
+        "200 short",
+        "--counter",
+    )
     assert run(*words, "ann")[0] == 2
     assert told(run(*words, "Ben", "--dry-run", "--json"))["dry_run"] is True
-    assert run("counts", "recounts")[1] == "No recount is open.\n"
+    assert run("counts", "blind-recounts")[1] == "No blind recount is open.\n"
     (number,) = told(run(*words, "Ben", "--json"))["recounts"]
-    shown = run("counts", "recounts")[1]
+    shown = run("counts", "blind-recounts")[1]
     assert "waiting" in shown
     assert "100" not in shown
     assert run("counts", "sheet", "--recount", str(number), "--counter", "Ben")[0] == 0
     assert (tmp_path / f"count recount {number} Ben.xlsx").exists()
-    cancel = ("counts", "recounts", str(number), "--cancel", "cleared", "--json")
+    cancel = ("counts", "blind-recounts", str(number), "--cancel", "cleared", "--json")
     assert told(run(*cancel, "--dry-run"))["cancelled"] == 1
     assert told(run(*cancel))["cancelled"] == 1
-    (line,) = told(run("counts", "recounts", "--all", "--json"))
+    (line,) = told(run("counts", "blind-recounts", "--all", "--json"))
     assert line["state"] == "cancelled"
-    assert run("counts", "recounts", "--cancel", "x")[0] == 2
+    assert run("counts", "blind-recounts", "--cancel", "x")[0] == 2
     assert (
-        run("counts", "recount", "--sku", "A", "--location", "main", "--reason", "x", "--tolerance", "y")[0]
+        run(
+            "counts", "blind-recount", "--sku", "A", "--location", "main", "--reason", "x", "--tolerance", "y"
+        )[0]
         == 2
     )

@@ -243,8 +243,8 @@ def skip(
     _told({"plan_id": number, "skipped": skipped}, as_json, dry_run)
 
 
-@counts_app.command()
-def recount(
+@counts_app.command("blind-recount")
+def blind_recount(
     reason: options.Reason,
     count: Annotated[
         list[int] | None,
@@ -270,7 +270,7 @@ def recount(
 ) -> None:
     """Have something counted blind by two people.
 
-    Neither knows of the other's number.
+    Neither knows of the other's number. To have a held count made again by anybody, use syncstock recount.
 
     The second number is compared with the first moved by what was recorded in between. Where they agree, counts that
     are held are applied.
@@ -285,15 +285,15 @@ def recount(
     db = open_db()
     find_location(db, location)
     ids = [find_article(db, word).inventory_id for word in sku or ()]
-    numbers = db.request_recount(
+    numbers = db.request_blind_recount(
         count_ids=count or (), inventory_ids=ids, location=location, counters=counter or (), since=begin,
         tolerance=units, reason=reason, dry_run=dry_run,
     )  # fmt: skip
     _told({"recounts": numbers}, as_json, dry_run)
 
 
-@counts_app.command()
-def recounts(
+@counts_app.command("blind-recounts")
+def blind_recounts(
     number: Annotated[int | None, typer.Argument(metavar="ID", help="Only this recount.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that are done.")] = False,
     cancel: Annotated[
@@ -304,7 +304,7 @@ def recounts(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Recounts: who agrees, and where a third must count.
+    """Blind recounts: who agrees, and where a third must count.
 
     What was counted is shown once nobody has to count any more.
     """
@@ -313,12 +313,15 @@ def recounts(
         if number is None:
             raise typer.BadParameter("say which recount is cancelled", param_hint="ID")
         _told(
-            {"recount_id": number, "cancelled": db.cancel_recount(number, reason=cancel, dry_run=dry_run)},
+            {
+                "recount_id": number,
+                "cancelled": db.cancel_blind_recount(number, reason=cancel, dry_run=dry_run),
+            },
             as_json,
             dry_run,
         )
         return
-    rows = output.records(db.recounts(every or number is not None))
+    rows = output.records(db.blind_recounts(every or number is not None))
     rows = [row for row in rows if number in (None, row["recount_id"])]
     if not as_json:
         for row in rows:
@@ -329,7 +332,9 @@ def recounts(
         "recount_id", "location", "sku", "name", "state", "rounds", "who", "counted", "agreed", "reason",
         numbers=("recount_id", "rounds", "agreed"),
     )  # fmt: skip
-    output.show(rows, wanted, as_json=as_json, limit=limit, nothing="No recount is open.", zones=zones(db))
+    output.show(
+        rows, wanted, as_json=as_json, limit=limit, nothing="No blind recount is open.", zones=zones(db)
+    )
 
 
 # -- plumbing ----------------------------------------------------------------------------------------------------------

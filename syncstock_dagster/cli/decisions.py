@@ -97,7 +97,8 @@ def recount(
 ) -> None:
     """Ask for held counts to be counted again.
 
-    They stay held; a later count of the article answers.
+    They stay held; a later count of the article, by anybody, answers. Two people who count without knowing of each
+    other's number: syncstock counts blind-recount.
     """
     db = open_db()
     which: Which = {"tier": tier, "source": source, "location": location, "session": session}

@@ -31,7 +31,7 @@ _WHY_APPLIED = "Two people counted it without knowing of each other's number, an
 _WHY_REJECTED = "Two others counted it without knowing of each other's number, and agree on another one"
 
 
-def request_recount(
+def request_blind_recount(
     url: str,
     policy: CountingPolicy,
     *,
@@ -169,7 +169,7 @@ def settle_recounts(
     return statistics
 
 
-def cancel_recount(
+def cancel_blind_recount(
     url: str, recount_id: int, *, reason: str, who: str | None = None, dry_run: bool = False
 ) -> int:
     """Wait no longer for a recount; its counts stay what they are. How many lines were given up.
@@ -179,7 +179,7 @@ def cancel_recount(
     """
     need_reason(reason)
     if recounts(url, recount_id=recount_id).empty:
-        raise BadInput(f"There is no recount {recount_id}; `syncstock counts recounts` lists them.")
+        raise BadInput(f"There is no recount {recount_id}; `syncstock counts blind-recounts` lists them.")
 
     def work(operation: Operation) -> Statistics:
         values = {"recount_id": recount_id, "operation_id": operation.operation_id}

@@ -54,7 +54,7 @@ def held(db: SyncStockDB) -> list[int]:
 
 
 def state(db: SyncStockDB) -> tuple[str, int]:
-    (line,) = rows(db.recounts(every=True))
+    (line,) = rows(db.blind_recounts(every=True))
     return line["state"], line["rounds"]
 
 
@@ -64,11 +64,11 @@ def stock(db: SyncStockDB) -> Decimal:
 
 def test_two_who_agree_after_the_sales_in_between_are_believed(shop: SyncStockDB) -> None:
     """380, then 4 sold, then 376: the same shelf. Both counts are applied, and the stock follows."""
-    shop.request_recount(count_ids=held(shop), counters=["Ben"], reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), counters=["Ben"], reason="120 short")
     assert state(shop) == ("waiting", 1)
     sell(shop, DAY + HOUR, 4)
     count(shop, DAY + 2 * HOUR, 376, "Ben")
-    (line,) = rows(shop.recounts(every=True))
+    (line,) = rows(shop.blind_recounts(every=True))
     assert (line["state"], line["agreed"], line["is_settled"]) == ("agreed", 376, True)
     assert [(one["target"], one["moved"], one["difference"]) for one in line["found"]] == [
         ("380", "0", "0"),
@@ -85,7 +85,7 @@ def test_two_who_agree_after_the_sales_in_between_are_believed(shop: SyncStockDB
 
 def test_sales_that_come_late_move_the_target(shop: SyncStockDB) -> None:
     """376 is a contradiction until the tills have told of the four."""
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + 2 * HOUR, 376, "Ben")
     assert (state(shop), len(held(shop)), stock(shop)) == (("third", 2), 2, 500)
     sell(shop, DAY + HOUR, 4)
@@ -94,7 +94,7 @@ def test_sales_that_come_late_move_the_target(shop: SyncStockDB) -> None:
 
 
 def test_of_three_two_decide_and_otherwise_a_person(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + HOUR, 300, "Ben")
     count(shop, DAY + 2 * HOUR, 250, "Cleo")
     assert (state(shop), stock(shop)) == (("person", 3), 500)
@@ -108,26 +108,26 @@ def test_of_three_two_decide_and_otherwise_a_person(shop: SyncStockDB) -> None:
 
 def test_nobody_counts_his_own_count_again(shop: SyncStockDB) -> None:
     with pytest.raises(BadInput, match="is by Ann, who must not count it again"):
-        shop.request_recount(count_ids=held(shop), counters=[" ann"], reason="120 short")
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+        shop.request_blind_recount(count_ids=held(shop), counters=[" ann"], reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + HOUR, 380, " ANN")
     count(shop, DAY + 2 * HOUR, 380, None)
     assert (state(shop), stock(shop)) == (("waiting", 1), 500)
 
 
 def test_people_may_differ_by_the_tolerance_with_either_sign(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), tolerance=2, reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), tolerance=2, reason="120 short")
     count(shop, DAY + HOUR, 383, "Ben")
     assert state(shop) == ("third", 2)
     count(shop, DAY + 2 * HOUR, 378, "Cleo")
-    (line,) = rows(shop.recounts(every=True))
+    (line,) = rows(shop.blind_recounts(every=True))
     assert (line["state"], line["agreed"]) == ("agreed", 378)
     assert stock(shop) == 378
 
 
 def test_what_was_found_is_not_told_while_somebody_still_has_to_count(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
-    (line,) = rows(shop.recounts())
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
+    (line,) = rows(shop.blind_recounts())
     assert (line["found"], line["agreed"]) == (None, None)
     assert not any(value in (380, "380", 500, "500") for value in line.values())
 
@@ -135,7 +135,7 @@ def test_what_was_found_is_not_told_while_somebody_still_has_to_count(shop: Sync
 def test_articles_are_counted_twice_from_the_beginning(shop: SyncStockDB) -> None:
     """Two blind counts of B; counts before the recount, or by one person, are not meant."""
     b = article(shop, "B")
-    shop.request_recount(
+    shop.request_blind_recount(
         inventory_ids=[b], location="main", counters=["Ann", "Ben"], since=MONDAY + 2 * DAY, reason="class A"
     )
     count(shop, DAY, 50, "Cleo", "B")
@@ -150,7 +150,7 @@ def test_articles_are_counted_twice_from_the_beginning(shop: SyncStockDB) -> Non
 
 def test_two_sheets_of_one_instant_are_two_counts(shop: SyncStockDB) -> None:
     """Nobody wrote the hour down: both stand at the end of the day, and neither replaces the other."""
-    (number,) = shop.request_recount(
+    (number,) = shop.request_blind_recount(
         inventory_ids=[article(shop)], location="main", since=MONDAY + 2 * DAY, tolerance=1, reason="class A"
     )
     sheets = {
@@ -182,7 +182,7 @@ def filled(content: bytes, quantity: int) -> bytes:
 
 
 def test_the_sheet_of_a_recount_holds_neither_the_book_nor_the_first_number(shop: SyncStockDB) -> None:
-    (number,) = shop.request_recount(count_ids=held(shop), reason="120 short")
+    (number,) = shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     book = openpyxl.load_workbook(
         io.BytesIO(write_sheet(shop.url, recount_id=number, is_blind=False, counter="Ben").content)
     )
@@ -196,7 +196,7 @@ def test_the_sheet_of_a_recount_holds_neither_the_book_nor_the_first_number(shop
 
 def test_an_agreement_goes_and_comes_with_the_count_that_made_it(shop: SyncStockDB) -> None:
     """Ben's count is withdrawn: Ann's is held again. It is given back: both are applied again."""
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     operation = count(shop, DAY + HOUR, 380, "Ben")
     assert (state(shop), stock(shop)) == (("agreed", 2), 380)
     undone = shop.rollback(operation, reason="it was the wrong shelf").operation_uuid
@@ -209,7 +209,7 @@ def test_an_agreement_goes_and_comes_with_the_count_that_made_it(shop: SyncStock
 
 
 def test_an_agreement_by_late_sales_goes_with_them(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + 2 * HOUR, 376, "Ben")
     late = shop.run_sync(sales=[SalesRecord(article(shop), 4, at=MONDAY + DAY + HOUR, ref="late")])
     assert stock(shop) == 376
@@ -219,7 +219,7 @@ def test_an_agreement_by_late_sales_goes_with_them(shop: SyncStockDB) -> None:
 
 
 def test_the_result_says_that_nobody_is_needed_any_more(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     record = POSRecord(article(shop), 380, MONDAY + DAY + HOUR, source="excel", counter="Ben")
     rehearsed = shop.run_sync(pos_counts=[record], dry_run=True)
     assert (state(shop), stock(shop)) == (("waiting", 1), 500)
@@ -231,14 +231,14 @@ def test_the_result_says_that_nobody_is_needed_any_more(shop: SyncStockDB) -> No
 
 def test_a_count_long_after_an_agreement_is_no_part_of_it(shop: SyncStockDB) -> None:
     """A third person finds something else in summer: the gate holds it, as any other."""
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     count(shop, DAY + HOUR, 380, "Ben")
     count(shop, 100 * DAY, 10, "Cleo")
     assert len(held(shop)) == 1
 
 
 def test_a_withdrawn_count_is_no_word(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     operation = count(shop, DAY + HOUR, 300, "Ben")
     assert state(shop) == ("third", 2)
     shop.rollback(operation, reason="wrong article")
@@ -257,22 +257,22 @@ def test_a_recount_that_cannot_be_is_refused(shop: SyncStockDB) -> None:
         ({"inventory_ids": [article(shop)], "location": "moon"}, "no location 'moon'"),
     ):
         with pytest.raises(BadInput, match=told):
-            shop.request_recount(reason="x", **how)
+            shop.request_blind_recount(reason="x", **how)
     with pytest.raises(BadInput, match="why"):
-        shop.request_recount(count_ids=[first], reason="")
-    assert shop.request_recount(count_ids=[first], reason="x", dry_run=True)
-    assert rows(shop.recounts(every=True)) == []
-    (number,) = shop.request_recount(count_ids=[first], reason="x")
+        shop.request_blind_recount(count_ids=[first], reason="")
+    assert shop.request_blind_recount(count_ids=[first], reason="x", dry_run=True)
+    assert rows(shop.blind_recounts(every=True)) == []
+    (number,) = shop.request_blind_recount(count_ids=[first], reason="x")
     with pytest.raises(BadInput, match="is in recount"):
-        shop.request_recount(count_ids=[first], reason="x")
-    assert shop.cancel_recount(number, reason="the shelf is empty now") == 1
-    assert rows(shop.recounts()) == []
+        shop.request_blind_recount(count_ids=[first], reason="x")
+    assert shop.cancel_blind_recount(number, reason="the shelf is empty now") == 1
+    assert rows(shop.blind_recounts()) == []
     count(shop, DAY + HOUR, 380, "Ben")
     assert (state(shop)[0], len(held(shop))) == ("cancelled", 2)
 
 
 def test_purchases_in_between_raise_the_target(shop: SyncStockDB) -> None:
-    shop.request_recount(count_ids=held(shop), reason="120 short")
+    shop.request_blind_recount(count_ids=held(shop), reason="120 short")
     shop.run_sync(purchases=[PurchaseRecord(article(shop), 20, at=MONDAY + DAY + HOUR, ref="P")])
     count(shop, DAY + 2 * HOUR, 400, "Ben")
     assert (state(shop), stock(shop)) == (("agreed", 2), 400)
@@ -292,7 +292,7 @@ def test_two_rooms_by_two_people_are_one_word(db: SyncStockDB) -> None:
         ]
     )
     first = min(held(db))
-    db.request_recount(count_ids=[first], reason="380 short")
+    db.request_blind_recount(count_ids=[first], reason="380 short")
     assert state(db) == ("waiting", 1)
     count(db, DAY + HOUR, 120, "Cleo")
     assert (state(db), held(db), stock(db)) == (("agreed", 2), [], 120)
@@ -304,7 +304,7 @@ def test_the_last_words_of_two_recounts_at_once_settle_both(shop: SyncStockDB) -
     count(shop, DAY, 10, "Ann", "B")
     count(shop, DAY, 380, "Ann")
     ids = [article(shop), article(shop, "B")]
-    shop.request_recount(inventory_ids=ids, location="main", since=MONDAY + DAY, reason="both")
+    shop.request_blind_recount(inventory_ids=ids, location="main", since=MONDAY + DAY, reason="both")
 
     def bring(name: str) -> None:
         shop.run_sync(
@@ -316,6 +316,6 @@ def test_the_last_words_of_two_recounts_at_once_settle_both(shop: SyncStockDB) -
 
     with ThreadPoolExecutor(2) as workers:
         list(workers.map(bring, ("Ben", "Cleo")))
-    assert {row["state"] for row in rows(shop.recounts(every=True))} == {"agreed"}
+    assert {row["state"] for row in rows(shop.blind_recounts(every=True))} == {"agreed"}
     assert stock(shop) == 380
     assert shop.audit() == {}
