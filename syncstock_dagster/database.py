@@ -199,7 +199,7 @@ class SyncStockDB:
         who: str | None = None,
         progress: Callable[[int, SyncResult], None] | None = None,
     ) -> list[SyncResult]:
-        """Post deliveries that are received, oldest first, each in one transaction.
+        """Post deliveries that are received, each in one transaction: counts after what moved, else oldest first.
 
         Default: all; else those named, or those with a row on ``days`` (first and last, both included).
         """

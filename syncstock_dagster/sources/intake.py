@@ -230,11 +230,11 @@ def rehearse(
     recorded_at: datetime | None = None,
     told: FileTold | None = None,
 ) -> list[tuple[Receipt, SyncResult | None]]:
-    """What receiving and posting these files, one after the other, would do; nothing of it is kept."""
+    """What receiving and posting these files, one after the other and counts last, would do; nothing of it is kept."""
     failed: list[tuple[Receipt, SyncResult | None]] = []
 
     def parsed() -> Iterator[ParsedFile]:
-        for file in files:
+        for file in sorted(files, key=lambda file: file.kind == "counts"):
             try:
                 read = _parse(db, file, file.read(), settings)
             except Exception as error:
@@ -257,13 +257,13 @@ def post(
     who: str | None = None,
     told: Callable[[int, SyncResult | Failure], None] | None = None,
 ) -> tuple[list[SyncResult], list[Failure]]:
-    """Post deliveries that are received (default: all), each in its transaction, oldest first.
+    """Post deliveries that are received (default: all), each in its transaction: counts after what moved before them.
 
-    A delivery that fails stays received, and the next ones are posted: the order does not matter (law L4).
+    A delivery that fails stays received, and the next ones are posted: stock does not depend on the order (law L4).
     """
     results: list[SyncResult] = []
     failures: list[Failure] = []
-    for delivery_id in waiting_deliveries(db.url) if delivery_ids is None else delivery_ids:
+    for delivery_id in waiting_deliveries(db.url, among=delivery_ids):
         try:
             posted = db.post_received([delivery_id], recorded_at=recorded_at, who=who)
         except STOPS_EVERYTHING:

@@ -7,7 +7,7 @@ What belongs here: identity and intake. What does not: reading a file (``sources
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -137,14 +137,20 @@ def receive(
     )
 
 
-def waiting_deliveries(url: str, days: tuple[date | str, date | str] | None = None) -> list[int]:
-    """Deliveries that are received and not yet posted, in receipt order; with a row on ``days``, both included.
+def waiting_deliveries(
+    url: str, days: tuple[date | str, date | str] | None = None, *, among: Sequence[int] | None = None
+) -> list[int]:
+    """Deliveries that are received and not yet posted, in the order in which they are best posted.
 
-    A delivery without dated rows (a catalogue) belongs to every day.
+    Args:
+        url: the database.
+        days: only those with a row on these days, both included; one without dated rows (a catalogue) belongs to all.
+        among: only some of these.
     """
     first, last = days or (None, None)
+    asked = {"first": first, "last": last, "among": None if among is None else list(among)}
     with connect(url) as connection:
-        rows = connection.execute(statement("deliveries/waiting"), {"first": first, "last": last})
+        rows = connection.execute(statement("deliveries/waiting"), asked)
         return [row[0] for row in rows]
 
 

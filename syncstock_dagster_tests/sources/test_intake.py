@@ -288,7 +288,7 @@ def test_one_delivery_that_fails_does_not_hold_up_the_others(
     receive_drop_folder(db, drop)
     told: list[Any] = []
     results, failures = post(db, told=lambda _, what: told.append(what))
-    assert [result.note for result in results] == ["counts/2026-03-01.csv", "sales/z.csv"]
+    assert [result.note for result in results] == ["sales/z.csv", "counts/2026-03-01.csv"]
     assert [type(failure.error) for failure in failures] == [ZeroDivisionError]
     assert len(told) == 3
 
@@ -443,3 +443,26 @@ def test_a_rehearsed_reader_keeps_nothing(shop: Callable[..., SyncStockDB]) -> N
     (report,) = run_readers(db, dry_run=True)
     assert [result.status for result in report.results] == ["dry run"]
     assert len(db.on_hand()) == 0
+
+
+def test_a_sheet_is_judged_by_all_that_came_with_it_whatever_the_files_are_called(
+    empty_database_url: str, write: Write, drop: str
+) -> None:
+    """What was sold in between first, then the sheets from the earliest day on: nothing is held that it explains."""
+    db = SyncStockDB(empty_database_url)
+    counted = "sku,counted,location,counted_at\n00123,{},main,{}\n"
+    write("counts/b-first.csv", counted.format(500, "2026-03-02T08:00:00Z"))
+    write("counts/a-second.csv", counted.format(300, "2026-03-02T18:00:00Z"))
+    write("products/catalogue.csv", CATALOGUE)
+    write("sales/day.csv", MOVED + sale(quantity=200))
+    write("counts/0-third.csv", counted.format(295, "2026-03-03T18:00:00Z"))
+    files = intake.list_drop(drop)
+    rehearsed = [result for _, result in rehearse(db, files) if result is not None]
+    assert sum(result.movements_new for result in rehearsed) == 1
+    receive_drop_folder(db, drop)
+    post(db)
+    found = db.variances()
+    assert found[["counted", "variance", "status"]].astype(str).to_numpy().tolist() == [
+        ["500", "500", "opening"], ["300", "0", "applied"], ["295", "-5", "applied"],
+    ]  # fmt: skip
+    assert db.audit() == {}
