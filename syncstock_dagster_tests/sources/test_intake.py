@@ -184,7 +184,7 @@ def test_a_file_that_lies_there_unchanged_is_not_read_again(
 
 
 def test_each_file_is_posted_before_the_next_is_understood(db: SyncStockDB, write: Write, drop: str) -> None:
-    """Otherwise a count sheet in the catalogue's company could not lean on it; files without a database are read early."""
+    """Otherwise a count sheet could not lean on the catalogue that comes with it."""
     write("products/all.csv", "sku,name\n00123,Mug\n")
     write("counts/2026-03-01.csv", "sku,location,quantity\n123,main,10\n")
     write("movements/bad.csv", "no table")
