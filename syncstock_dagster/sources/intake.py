@@ -176,18 +176,27 @@ def load(
     who: str | None = None,
     told: FileTold | None = None,
 ) -> Loaded:
-    """Receive and post files, each before the next: a count sheet is understood with the catalogue before it.
+    """Receive and post files: the catalogue, then what moved, then counts, which are understood and judged by both.
 
     While the database posts one file, the next one is read.
     """
     loaded = Loaded()
-    for receipt, notes in _received(db, files, settings, again, skip_known, recorded_at, who):
-        loaded.receipts.append(receipt)
-        results, failures = post(db, waiting_of([receipt]), recorded_at=recorded_at, who=who)
+
+    def post_at_once(receipts: Sequence[Receipt]) -> None:
+        results, failures = post(db, waiting_of(receipts), recorded_at=recorded_at, who=who)
         loaded.results += results
         loaded.failures += failures
+
+    in_order = sorted(files, key=lambda file: (file.kind != "products", file.kind == "counts"))
+    taken = _received(db, in_order, settings, again, skip_known, recorded_at, who)
+    for file, (receipt, notes) in zip(in_order, taken, strict=True):
+        loaded.receipts.append(receipt)
+        if file.kind != "counts":
+            post_at_once([receipt])
         if told is not None:
             told(receipt, notes)
+    # The sheets together, for their days say which of them comes first.
+    post_at_once(loaded.receipts)
     return loaded
 
 
