@@ -190,7 +190,8 @@ def demo(
     with_vendors: Annotated[
         bool,
         typer.Option(
-            "--with-vendors", help="Pull from stand-ins of Zoho and Xorosoft as well, on this machine."
+            "--with-vendors",
+            help="Ask stand-ins of Zoho and Xorosoft as well, and set one of Shopify right, on this machine.",
         ),
     ] = False,
 ) -> None:

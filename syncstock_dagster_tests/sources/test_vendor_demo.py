@@ -22,11 +22,15 @@ def test_the_demo_pulls_from_its_stand_ins_and_twice_is_as_good_as_once(db: Sync
     ]
     db.run_sync(pos_counts=counts)
     console = Console(file=io.StringIO())
-    first, again, xorosoft = show_vendors(db, console, articles=100, calls_a_minute=6000)
+    (first, again, xorosoft), shop = show_vendors(db, console, articles=100, calls_a_minute=6000)
     assert (first.api_calls, first.items, first.counts_new) == (1, 100, 100)
     assert (first.counts_review, first.counts_held, first.committed) == (1, 1, 100)
     assert (again.api_calls, again.counts_new) == (1, 1)
     assert (xorosoft.counts_advisory, len(db.conflicts())) == (100, 4)
-    first, again, xorosoft = show_vendors(db, console, articles=100, calls_a_minute=6000)
+    numbers = shop["report"]["statistics"]
+    assert (numbers["products_found"], numbers["variants_checked"], numbers["errors"]) == (17, 51, 0)
+    assert numbers["variants_updated"] == 10
+    (first, again, xorosoft), shop = show_vendors(db, console, articles=100, calls_a_minute=6000)
+    assert shop["report"]["statistics"]["products_found"] == 0
     assert (first.counts_new, again.counts_new, xorosoft.counts_new) == (0, 1, 0)
     assert db.audit() == {}

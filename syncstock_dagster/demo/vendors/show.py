@@ -1,11 +1,11 @@
-"""The demo of systems that are asked: stand-ins on loopback know the demo's articles, and are pulled from.
+"""The demo of other systems: stand-ins on loopback know the demo's articles, are pulled from and set right.
 
-What belongs here: what the stand-ins hold, pulling, and telling what came out. What does not: the stand-ins.
+What belongs here: asking them, and telling what came out. What does not: the stand-ins and what they hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,17 @@ from rich.table import Table
 
 from syncstock_dagster.accounts import Accounts
 from syncstock_dagster.catalog.policy import AutoCommit, SourceChanges
+from syncstock_dagster.channels.shopify.client import Credentials, ShopifyClient
+from syncstock_dagster.channels.shopify.policy import ShopifyPolicy
+from syncstock_dagster.channels.shopify.sync import Channel, apply, plan
 from syncstock_dagster.demo.vendors import served
-from syncstock_dagster.demo.vendors.xorosoft import XorosoftItem, XorosoftStandIn
-from syncstock_dagster.demo.vendors.zoho import ZohoStandIn, make_items
+from syncstock_dagster.demo.vendors.stocked import (
+    ZOHO_LOCATION,
+    Named,
+    stocked_shop,
+    stocked_xorosoft,
+    stocked_zoho,
+)
 from syncstock_dagster.sources.asking import rules_of
 from syncstock_dagster.sources.protocol import Ask, Source
 from syncstock_dagster.sources.pull import PullResult, Rules, pull
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
 ARTICLES = 1_500
 _ZOHO_PLACE, _XOROSOFT_PLACE = "london", "cairo"
-_ZOHO_LOCATION = "460000000038080"
+_SHOP = "syncstock-demo.myshopify.com"
 #: By how much the other system is off, for which of the articles: within tolerance, to review, to hold.
 _OFF = {7: 3, 17: -4, 30: 40, 70: 250}
 
@@ -46,12 +54,21 @@ _SHOWN = (
     ("counts_advisory", "counts compared only"),
     ("committed", "changes of articles committed"),
 )
+_SHOWN_OF_SHOP = (
+    ("products_found", "products without the day's tag"),
+    ("variants_checked", "variants looked at"),
+    ("already_right", "levels that were right"),
+    ("variants_updated", "variants set right"),
+    ("skipped", "levels left, because our stock does not say a whole number"),
+    ("deletions_waiting", "variants without stock, to be deleted if somebody approves"),
+    ("errors", "products with an error"),
+)
 
 
 def show_vendors(
     db: SyncStockDB, console: Console, *, articles: int = ARTICLES, calls_a_minute: float = 60
-) -> list[PullResult]:
-    """Pull from stand-ins of Zoho and Xorosoft: everything first, and what changed afterwards."""
+) -> tuple[list[PullResult], dict[str, Any]]:
+    """Pull from stand-ins of Zoho and Xorosoft, and set a shop at Shopify right; what came of each."""
     products = db.products().sort_values("sku").head(articles)
     named = [(str(row.sku), str(row.name or row.sku)) for row in products.itertuples(index=False)]
     rules = rules_of(db)
@@ -61,7 +78,7 @@ def show_vendors(
     )
     rules = Rules(rules.policies, catalogue, rules.default_location)
     results = []
-    zoho = _zoho(named, _stock(db, "zoho", _ZOHO_PLACE))
+    zoho = stocked_zoho(named, _stock(db, "zoho", _ZOHO_PLACE))
     with served(zoho.app) as address:
         accounts = Accounts(
             zoho_client_id=zoho.client_id,
@@ -71,15 +88,15 @@ def show_vendors(
             zoho_url=address,
         )
         table = ZohoTable(
-            by_location=True, locations={_ZOHO_LOCATION: _ZOHO_PLACE}, calls_a_minute=calls_a_minute
+            by_location=True, locations={ZOHO_LOCATION: _ZOHO_PLACE}, calls_a_minute=calls_a_minute
         )
         source: Source = Zoho(table, Context(db.url, "zoho", accounts))
         results.append(_pull(db, source, rules, console, "Zoho: everything"))
         sold = next(iter(zoho.items.values()))
-        zoho.set_stock(sold.item_id, str(Decimal(sold.stock[_ZOHO_LOCATION]) - 1))
+        zoho.set_stock(sold.item_id, str(Decimal(sold.stock[ZOHO_LOCATION]) - 1))
         results.append(_pull(db, source, rules, console, "Zoho: again, after it sold one piece"))
         source.close()
-    xorosoft = _xorosoft(named, _stock(db, "xorosoft", _XOROSOFT_PLACE))
+    xorosoft = stocked_xorosoft(named, _stock(db, "xorosoft", _XOROSOFT_PLACE))
     with served(xorosoft.app) as address:
         accounts = Accounts(
             xorosoft_key=SecretStr(xorosoft.key),
@@ -90,7 +107,7 @@ def show_vendors(
         source = Xorosoft(given, Context(db.url, "xorosoft", accounts))
         results.append(_pull(db, source, rules, console, "Xorosoft: everything, compared only"))
         source.close()
-    return results
+    return results, _sync_shop(db, named, console)
 
 
 def _stock(db: SyncStockDB, source: str, place: str) -> dict[str, Decimal]:
@@ -101,40 +118,62 @@ def _stock(db: SyncStockDB, source: str, place: str) -> dict[str, Decimal]:
         ).fetchall()
     if said:
         return dict(said)
+    ours = _ours(db, place)
+    return {sku: ours[sku] + _OFF.get(place_of, 0) for place_of, sku in enumerate(sorted(ours))}
+
+
+def _ours(db: SyncStockDB, place: str) -> dict[str, Decimal]:
     frame = db.on_hand(locations=[place]).merge(db.products()[["inventory_id", "sku"]], on="inventory_id")
-    ours = dict(zip(frame["sku"], frame["on_hand"], strict=True))
-    skus = sorted(ours)
-    return {sku: ours[sku] + _OFF.get(place_of, 0) for place_of, sku in enumerate(skus)}
+    return dict(zip(frame["sku"], frame["on_hand"], strict=True))
 
 
-def _zoho(named: list[tuple[str, str]], stock: Mapping[str, Decimal]) -> ZohoStandIn:
-    fake = ZohoStandIn(locations={_ZOHO_LOCATION: "London"})
-    items = make_items(len(named), named)
-    for item in items:
-        item.stock = {_ZOHO_LOCATION: f"{stock.get(item.sku, 0):f}"}
-        item.category = None
-    fake.put(items)
-    return fake
+def _of_shop(db: SyncStockDB) -> dict[str, Decimal]:
+    """What the shop has: what is right where it was set right before; else more of every fifth article."""
+    ours = _ours(db, _ZOHO_PLACE)
+    with connect(db.url) as connection:
+        known = connection.execute(
+            "select from shopify_variants where shop = %s limit 1", (_SHOP,)
+        ).fetchone()
+    return ours if known else {sku: ours[sku] + 2 * (n % 5 == 0) for n, sku in enumerate(sorted(ours))}
 
 
-def _xorosoft(named: list[tuple[str, str]], stock: Mapping[str, Decimal]) -> XorosoftStandIn:
-    fake = XorosoftStandIn(page_size=200)
-    fake.put(
-        XorosoftItem(f"{n}", sku, name, {"Cairo": f"{stock.get(sku, 0):f}"})
-        for n, (sku, name) in enumerate(named)
+def _sync_shop(db: SyncStockDB, named: Named, console: Console) -> dict[str, Any]:
+    """Find the products that the day's sync has missed, look at the plan, and carry it out."""
+    policy = ShopifyPolicy()
+    today = datetime.now(UTC).date()
+    fake = stocked_shop(named, _of_shop(db), f"{policy.tag_prefix}{today:%y-%m-%d}")
+    (place,) = fake.locations
+    with served(fake.app) as address:
+        client = ShopifyClient(_SHOP, Credentials(SecretStr(fake.token)), version="2026-10", address=address)
+        policy = policy.model_copy(update={"locations": {place: (_ZOHO_PLACE,)}})
+        channel = Channel(db.url, client, policy)
+        with console.status("Shopify ..."):
+            planned = plan(channel, day=today)
+            report = apply(channel, planned["sync_id"])
+        client.close()
+    numbers = report["report"]["statistics"]
+    _print(
+        console,
+        "Shopify: products that the day's sync has missed",
+        [(numbers[name], words) for name, words in _SHOWN_OF_SHOP],
+        report["report"]["duration_seconds"],
     )
-    return fake
+    return report
 
 
 def _pull(db: SyncStockDB, source: Source, rules: Rules, console: Console, title: str) -> PullResult:
     with console.status(f"{title} ..."):
-        result: Any = pull(db.url, source, Ask(), rules)
+        result = pull(db.url, source, Ask(), rules)
+    _print(console, title, [(getattr(result, name), words) for name, words in _SHOWN], result.took)
+    return result
+
+
+def _print(console: Console, title: str, numbers: list[tuple[int, str]], seconds: float) -> None:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(justify="right")
     table.add_column()
-    for name, words in _SHOWN:
-        if number := getattr(result, name):
+    for number, words in numbers:
+        if number:
             table.add_row(f"{number:,}", words)
-    table.add_row(f"{result.took:,.1f}", "seconds")
+    table.add_row(f"{seconds:,.1f}", "seconds")
     console.print(table)
-    return result
