@@ -678,6 +678,13 @@ class SyncStockDB:
 
         return read_events(self.url, position, types=None if types is None else list(types), limit=limit)
 
+    def prune_events(self, days: int | None = None, *, who: str | None = None, dry_run: bool = False) -> int:
+        """Delete events older than so many days (default: what the policy keeps; 0: nothing); how many there were."""
+        from syncstock_dagster.operations.events import prune_events
+
+        days = self.operations_policy.keep_events_days if days is None else days
+        return prune_events(self.url, days, who=who, dry_run=dry_run) if days else 0
+
     def dead_letters(self, every: bool = False, limit: int = 100) -> pd.DataFrame:
         """Rows and calls that failed for good; those that wait, or all."""
         return self._read("dead_letters", every=every, limit=limit)

@@ -3,11 +3,11 @@
 What belongs here: named jobs. What does not: when they run (``schedules``, ``sensors``).
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the types of `context` and of resources while it decorates.
 import dagster as dg
 
 from syncstock_dagster.assets.stock import ReconcileConfig
+from syncstock_dagster.resources import SyncStock, on_behalf_of
 
 _FLOW = dg.AssetSelection.groups("intake", "stock")
 #: Recomputes everything from the evidence, which is for the night.
@@ -68,7 +68,23 @@ checks_only = dg.define_asset_job(
 )
 
 
-def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+@dg.op(description="Delete events that are older than `keep_events_days` of `[operations]` says.")
+def prune_events(context: dg.OpExecutionContext, syncstock: SyncStock) -> None:
+    """What is too old to be told."""
+    with on_behalf_of(context) as who:
+        context.log.info(f"{syncstock.db().prune_events(who=who)} events were deleted.")
+
+
+@dg.job(
+    description="Forget what is kept for a while only: events older than the shop keeps them. Whoever reads on from "
+    "before them is told so.",
+)
+def housekeeping() -> None:
+    """Every night."""
+    prune_events()
+
+
+def build_jobs() -> "list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]":
     """All jobs."""
     return [
         daily_sync,
@@ -78,4 +94,5 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         nightly_close,
         refresh_snapshots,
         checks_only,
+        housekeeping,
     ]

@@ -87,7 +87,7 @@ def _keep_connections(instance: dg.DagsterInstance | None) -> None:
 
 
 @contextmanager
-def on_behalf_of(context: dg.AssetExecutionContext) -> Iterator[str]:
+def on_behalf_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[str]:
     """Operations within are on record as this run's, and are found by it; yields who acts."""
     from syncstock_dagster.operations.log import acting
 

@@ -132,6 +132,7 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
     assert set(jobs) == {
         "daily_sync", "ingest_counts", "rebuild_history", "end_of_day", "nightly_close", "refresh_snapshots",
         "checks_only", "search_index", "pull_sources", "reverse_stock_sync", "stock_push",
+        "housekeeping",
     }  # fmt: skip
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "file_arrivals", "restated_days", "lost_runs", "run_failures", "search_index_sensor",
@@ -141,6 +142,7 @@ def test_jobs_sensors_and_schedules_are_these_and_say_what_they_do() -> None:
         "morning_sync": "daily_sync",
         "evening_report": "end_of_day",
         "close_yesterday": "nightly_close",
+        "nightly_housekeeping": "housekeeping",
         "nightly_pull": "pull_sources",
         "pull_changes": "pull_sources",
         "reverse_stock_sync_schedule": "reverse_stock_sync",

@@ -87,12 +87,14 @@ class CataloguePolicy(BaseModel):
 
 
 class OperationsPolicy(BaseModel):
-    """The ``[operations]`` table: what needs a second person."""
+    """The ``[operations]`` table: what needs a second person, and how long it is told what happened."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: A rollback of these types of operations is asked for by one person and done by another.
     second_person: tuple[str, ...] = ()
+    #: So long events can be read; 0: for ever.
+    keep_events_days: int = Field(default=90, ge=0)
 
 
 def load_catalogue_policy(path: Path | None) -> CataloguePolicy:

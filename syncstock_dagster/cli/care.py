@@ -137,6 +137,10 @@ def config(as_json: options.AsJson = False) -> None:
         [
             *((f"counting: {name}", value) for name, value in counting.model_dump(mode="json").items()),
             ("second person", ", ".join(operations.second_person) or "never needed"),
+            (
+                "events are kept",
+                f"{operations.keep_events_days} days" if operations.keep_events_days else "for ever",
+            ),
             ("trust", ", ".join(catalogue.trust)),
             ("orders sync after", f"{orders.sync_after_hours:g} h"),
             ("reservations hold", f"{orders.reserve_minutes:g} min"),

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 operations_app = typer.Typer(invoke_without_command=True)
 letters_app = typer.Typer(invoke_without_command=True)
+events_app = typer.Typer(invoke_without_command=True)
 app.add_typer(operations_app, name="operations")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(events_app, name="events")
 
 Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
 
@@ -149,8 +151,9 @@ def performance(
     output.show(rows, wanted, as_json=as_json, nothing="Nothing was done yet.")
 
 
-@app.command()
+@events_app.callback()
 def events(
+    ctx: typer.Context,
     after: Annotated[
         str, typer.Option("--after", metavar="POSITION", help="Go on from where an earlier call ended.")
     ] = "0-0-0",
@@ -161,10 +164,12 @@ def events(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
     as_json: options.AsJson = False,
 ) -> None:
-    """What happened, as a stream.
+    """What happened, as a stream; `events prune` forgets old ones.
 
     Each event at least once, in order for each article, count or operation.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     rows, position = open_db().events(after, types=types, limit=limit)
     if as_json:
         output.print_json({"events": rows, "position": position})
@@ -172,6 +177,25 @@ def events(
     wanted = output.columns("event_id", "event_type", "entity_type", "entity_id", "occurred_at", "payload")
     output.show(rows, wanted, as_json=False, nothing="Nothing happened since.")
     output.say(f"Go on with --after {position}")
+
+
+@events_app.command("prune")
+def prune_events(
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days", min=1, help="Older ones go. By default what [operations] keep_events_days says."
+        ),
+    ] = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Delete old events. Whoever reads on from before them is told so."""
+    number = open_db().prune_events(days, dry_run=dry_run)
+    if as_json:
+        output.print_json({"deleted": number, "is_dry_run": dry_run})
+        return
+    typer.echo(f"{number} events {'would be' if dry_run else 'were'} deleted.")
 
 
 @letters_app.callback()

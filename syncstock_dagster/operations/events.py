@@ -1,7 +1,7 @@
 """The outbox as a stream: what happened, at least once, in order for each entity.
 
-What belongs here: reading events and remembering how far. What does not: writing them, which the transaction of
-their effect does (``operations.log``, the triggers of the catalogue), and delivering them to somebody.
+What belongs here: reading events, remembering how far, and pruning old ones. What does not: writing them, which the
+transaction of their effect does (``operations.log``, the triggers of the catalogue), and delivering them to somebody.
 
 ``event_id`` deduplicates. A position is a text that only this module understands. Events of a transaction that is
 still running may have smaller ids than those that can be seen; so only what is older than every running
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
 
 from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -31,6 +33,9 @@ def read_events(
 
     ``types`` names event types, also with an asterisk at the end: ``sync.*``. Read on from the returned position
     also where no event came: it may have moved on past other types.
+
+    Raises:
+        BadInput: this is no position, or what happened after it was pruned.
     """
     with connect(url) as connection:
         return _read(connection, position, types, limit)
@@ -84,10 +89,30 @@ def follow(
             next(connection.notifies(timeout=wait, stop_after=1), None)
 
 
+def prune_events(url: str, days: int, *, who: str | None = None, dry_run: bool = False) -> int:
+    """Delete events that are older than so many days; how many there were. No operation where there are none."""
+    before = datetime.now(UTC) - timedelta(days=days)
+
+    def work(operation: Operation) -> Statistics:
+        row = operation.connection.execute(statement("events/prune"), {"before": before}).fetchone()
+        assert row is not None
+        return {"events_deleted": int(row[0])}
+
+    with connect(url) as connection:
+        found = connection.execute(
+            "select 1 from sync_events where occurred_at < %s limit 1", (before,)
+        ).fetchone()
+    if found is None:
+        return 0
+    name = f"events older than {days} days"
+    outcome = run_operation(url, name, "prune", work, who=who, dry_run=dry_run)
+    return int(outcome.statistics["events_deleted"])
+
+
 def _read(
     connection: Connection[Any], position: str, types: list[str] | None, limit: int
 ) -> tuple[list[dict[str, Any]], str]:
-    done, window, last = _parsed(position)
+    asked = done, window, last = _parsed(position)
     if window <= done:
         row = connection.execute("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetchone()
         assert row is not None
@@ -100,9 +125,26 @@ def _read(
     assert cursor.description is not None
     names = [column.name for column in cursor.description]
     events = [dict(zip(names, row, strict=True)) for row in cursor]
+    if position != START:
+        _refuse_pruned(
+            connection, position, *asked
+        )  # after reading: what was there then was not pruned before
     if len(events) < limit:
         return events, f"{window}-{window}-0"
     return events, f"{done}-{window}-{events[-1]['event_id']}"
+
+
+def _refuse_pruned(connection: Connection[Any], position: str, done: int, window: int, last: int) -> None:
+    row = connection.execute("select up_to_xid::text::bigint, up_to_id, before from events_pruned").fetchone()
+    if row is None:
+        return
+    up_to_xid, up_to_id, before = row
+    if done <= up_to_xid and not (window > up_to_xid and last >= up_to_id):
+        raise BadInput(
+            f"Events before {before:%Y-%m-%d %H:%M %Z} were pruned, and position {position} lies before their end: "
+            "what happened in between is not told any more. Compare what you hold with how it stands now, and go on "
+            f"from {START!r}, which is now the oldest event that is kept."
+        )
 
 
 def _parsed(position: str) -> tuple[int, int, int]:

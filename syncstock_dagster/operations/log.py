@@ -7,9 +7,9 @@ so a retry waits until the lost attempt's backend is gone, and then either finds
 
 Types of operations: ``sync``, ``load``, ``pull`` and ``push`` bring evidence or carry it out, and set the status;
 ``approve``, ``reject``, ``recount``, ``resolve``, ``rollback``, ``stage``, ``commit``, ``restore`` and ``replay`` are
-people's; ``catalogue``, ``release``, ``close``, ``rebuild`` and ``plan`` (which begins a run of a channel) are care;
-``count_sheet`` and ``count_plan`` prepare counts. ``order``, ``reserve`` and ``unreserve`` are recorded by the database
-itself, in the transaction of their effect (``stock.orders``).
+people's; ``catalogue``, ``release``, ``close``, ``rebuild``, ``prune`` and ``plan`` (which begins a run of a channel)
+are care; ``count_sheet`` and ``count_plan`` prepare counts. ``order``, ``reserve`` and ``unreserve`` are recorded by
+the database itself, in the transaction of their effect (``stock.orders``).
 """
 
 from __future__ import annotations

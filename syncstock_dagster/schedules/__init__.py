@@ -15,7 +15,7 @@ import dagster as dg
 
 from syncstock_dagster.accounts import read_accounts
 from syncstock_dagster.assets.shopify import reverse_stock_sync
-from syncstock_dagster.jobs import daily_sync, end_of_day, nightly_close
+from syncstock_dagster.jobs import daily_sync, end_of_day, housekeeping, nightly_close
 from syncstock_dagster.partitions import FIRST_DAY
 from syncstock_dagster.resources import SyncStock
 from syncstock_dagster.sensors.asking import existing, few_stretches, request, schedule_status
@@ -115,6 +115,16 @@ def reverse_stock_sync_schedule(context: dg.ScheduleEvaluationContext) -> dg.Run
     return request((today, today), asked_by="reverse_stock_sync_schedule", about=[_key(context)], tags={})
 
 
+nightly_housekeeping = dg.ScheduleDefinition(
+    name="nightly_housekeeping",
+    job=housekeeping,
+    cron_schedule=_cron(get_settings().nightly_close),
+    execution_timezone=get_settings().timezone,
+    default_status=schedule_status(),
+    description="Every night what is kept for a while only is forgotten: events, by `keep_events_days`.",
+)
+
+
 def build_schedules() -> list[dg.ScheduleDefinition]:
     """All schedules."""
-    return [morning_sync, evening_report, close_yesterday, reverse_stock_sync_schedule]
+    return [morning_sync, evening_report, close_yesterday, nightly_housekeeping, reverse_stock_sync_schedule]

@@ -172,6 +172,40 @@ def test_an_event_of_a_transaction_that_ends_late_is_not_lost(db: SyncStockDB) -
     assert [one["event_type"] for one in after] == ["a", "b"]
 
 
+def test_old_events_go_and_whoever_has_not_read_them_is_told(db: SyncStockDB) -> None:
+    def age(first: int, last: int) -> None:
+        with psycopg.connect(db.url) as connection:
+            connection.execute(
+                "update syncstock.sync_events set occurred_at = now() - interval '100 days' "
+                "where event_id between %s and %s",
+                (first, last),
+            )
+
+    db.change_products([{"sku": str(n)} for n in range(10)])
+    old = events_of(db, "*", 11)
+    # In the middle of what is pruned, at its end, and behind it.
+    _, early = read_events(db.url, limit=4)
+    _, at_end = read_events(db.url)
+    assert db.prune_events() == 0
+    assert db.operations(1)["type"].to_list() == ["stage"]
+    age(old[0]["event_id"], old[-1]["event_id"])
+    assert db.prune_events(dry_run=True) == 11
+    assert db.prune_events(who="anna") == 11
+    assert db.operations(1)["type"].to_list() == ["prune"]
+    db.change_products([{"sku": "new"}])
+    (new,) = events_of(db, "entity.created", 1)
+    assert new["payload"]["sku"] == "new"
+    assert [one["event_type"] for one in db.events(at_end)[0]][:1] == ["prune.completed"]
+    with pytest.raises(BadInput, match=r"were pruned.*go on from '0-0-0'"):
+        db.events(early)
+    acknowledge(db.url, "lazy", early)
+    with pytest.raises(BadInput, match="were pruned"):
+        next(follow(db.url, "lazy", idle_seconds=0.1))
+    acknowledge(db.url, "lazy", "0-0-0")
+    assert next(follow(db.url, "lazy", idle_seconds=5))["event_type"] == "prune.completed"
+    assert db.prune_events(0) == 0  # for ever
+
+
 def test_a_follower_gets_each_event_and_goes_on_where_it_acknowledged(db: SyncStockDB) -> None:
     found: list[str] = []
 

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import dagster as dg
+import psycopg
 import pytest
 
 from syncstock_dagster.partitions import newest_day
@@ -118,3 +119,12 @@ def test_every_night_closes_one_day_whatever_the_clocks_do(
 def test_the_times_are_those_of_the_settings() -> None:
     assert (morning_sync.cron_schedule, close_yesterday.cron_schedule) == ("0 9 * * *", "0 2 * * *")
     assert {morning_sync.execution_timezone, close_yesterday.execution_timezone} == {"UTC"}
+
+
+def test_every_night_old_events_are_forgotten(shop: Shop) -> None:
+    shop.db.change_products([{"sku": "A"}])
+    with psycopg.connect(shop.db.url) as connection:
+        connection.execute("update syncstock.sync_events set occurred_at = now() - interval '100 days'")
+    assert shop.defs.resolve_job_def("housekeeping").execute_in_process(instance=shop.instance).success
+    assert shop.db.operations(1)[["type", "status"]].to_numpy().tolist() == [["prune", "completed"]]
+    assert shop.db.operations(1)["created_by"][0].startswith("Dagster run")

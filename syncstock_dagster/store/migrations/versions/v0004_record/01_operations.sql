@@ -57,6 +57,14 @@ create table event_consumers (
   updated_at timestamptz not null default clock_timestamp()
 );
 
+-- At most one row: which events were pruned, so that a reader who has not seen them is told.
+create table events_pruned (
+  only_one boolean primary key default true check (only_one),
+  up_to_xid xid8 not null,
+  up_to_id bigint not null,
+  before timestamptz not null           -- of all that happened before, at the last pruning
+);
+
 create index decisions_operation on decisions (operation_id);
 
 -- One row: a row or a call that failed for good, until somebody mends, replays or discards it.
