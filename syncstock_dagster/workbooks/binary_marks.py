@@ -71,7 +71,9 @@ def is_encrypted(content: bytes) -> bool:
 def _workbook_stream(content: bytes) -> bytes:
     """The stream of the workbook's records."""
     container = opened(content)
-    return container.stream("Workbook" if "Workbook" in container.entries else "Book")
+    # Names are the same in capitals, as some programs write them.
+    named = {name.casefold(): name for name in container.entries}
+    return container.stream(named.get("workbook") or named.get("book") or "Workbook")
 
 
 def look_into_xlsb(archive: Archive) -> Marks:

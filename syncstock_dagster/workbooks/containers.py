@@ -19,7 +19,7 @@ _ENTRY = 128
 _LEAST_IN_SECTORS = 4096
 
 #: What following a damaged container may raise.
-BROKEN = (struct.error, IndexError, ValueError, RecursionError)
+BROKEN = (struct.error, IndexError, KeyError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def opened(content: bytes) -> Container:
     """Read the directory of a container.
 
     Raises:
-        struct.error, IndexError, ValueError: it is damaged (``BROKEN``).
+        struct.error, IndexError, ValueError: it is damaged (all of ``BROKEN``).
     """
     shift, mini_shift = struct.unpack_from("<HH", content, 30)
     size = 1 << shift

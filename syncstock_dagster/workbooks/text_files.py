@@ -291,7 +291,7 @@ def _read_grid(text: bytes, head: _Head) -> Grid:
             for place, column in enumerate(columns)
         ]
         numbers = numbers[order]
-    if (beyond := ~blank_rows(columns[needed:], len(numbers))).any() and width > needed:
+    if width > needed > 0 and (beyond := ~blank_rows(columns[needed:], len(numbers))).any():
         for row in np.flatnonzero(beyond):  # 1,234 without quotation marks is no 1
             found = head.delimiter.join(column[int(row)].as_py() for column in columns)
             expected = f"{needed} cells, as in the header, not {width}"

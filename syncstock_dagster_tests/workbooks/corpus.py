@@ -565,6 +565,7 @@ CASES = [
         {"A": "1"},
         ("2 cells, as in the header, not 1",),
     ),
+    Case("a text file that begins with a blank line", _csv("\n0.1\n0.2\n"), {}, ("a header row",), True),
     Case(
         "codes kept as text in a text file",
         _csv('sku,count\n="00123",1\n"=""0045""",2\n'),

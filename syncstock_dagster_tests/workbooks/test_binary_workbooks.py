@@ -219,6 +219,13 @@ def test_a_document_within_a_workbook_does_not_make_it_another_document(inner):
     assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
 
 
+def test_the_name_of_the_stream_may_be_in_capitals():
+    plain, capital = (name.encode("utf-16-le") for name in ("Workbook", "WORKBOOK"))
+    content = xls([("sku", "count"), ("A", 1.0), ("B", 2.0)], hidden=(1,)).replace(plain, capital)
+    parsed = parse(content, "counts/2026-03-01.xls", "counts")
+    assert parsed.evidence.counts["sku"].to_pylist() == ["B"]
+
+
 def test_formulas_of_an_older_form_count_with_their_results():
     rows = [("sku", "count"), ("A", 1.0), ("B", Old(2.5)), ("C", Old(3.0))]
     parsed = parse(xls(rows), "counts/2026-03-01.xls", "counts")
