@@ -105,7 +105,7 @@ class Undecided:
 class Missing:
     """Something that a sheet and the books do not both know."""
 
-    kind: str  # not listed | unknown code | new from a sheet
+    kind: str  # not listed | unknown code | unknown location | new from a sheet
     sku: str | None
     location: str | None
     told: str
@@ -117,6 +117,7 @@ class Missing:
         return {
             "not listed": "Count it, or write 0 if there is none; its stock stays until then.",
             "unknown code": "Correct the code in its file, or enter the article.",
+            "unknown location": "Correct the location in its file, or enter it: syncstock locations set.",
         }.get(self.kind, "Check that it is a new article and no misspelt code.")
 
 
@@ -231,7 +232,7 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
             "lasting": _TELL_FOR,
         }  # fmt: skip
         undecided = _rows(connection, "waiting", values)
-        unknown = [row for row in _rows(connection, "not_found", values) if row["kind"] == "unknown code"]
+        unknown = [row for row in _rows(connection, "not_found", values) if row["kind"].startswith("unknown")]
         review = _rows(connection, "new_differences", values)
     facts = [
         Fact(f"not listed {one.sku}@{one.location}", "critical", f"{one.sku} at {one.location}: {one.told}")

@@ -112,6 +112,14 @@ def test_what_a_complete_sheet_leaves_out_and_what_nobody_knows_is_not_found(
     report = db.evening_report(DAY)
     found = {(one.kind, one.sku, one.location) for one in report.missing}
     assert found == {("not listed", "B", "main"), ("unknown code", "=cmd", "main")}
+    db.run_sync(sales=[SalesRecord(1, 2, location="popup", at=at(3, 9), ref="S-1", line="1")])
+    (place,) = (one for one in db.evening_report(DAY).missing if one.location == "popup")
+    assert (place.kind, place.sku) == ("unknown location", "1")
+    assert (place.told, "locations set" in place.to_do) == (
+        "unknown location, from sales: 1 row(s) wait",
+        True,
+    )
+    db.rollback(db.operations(limit=1)["operation_uuid"][0], reason="only to see it told")
     facts = open_facts(db.url, db.policies, today=DAY, timezone="UTC")
     assert [(one.fact, one.tier) for one in facts] == [
         ("not listed B@main", "critical"), ("unknown =cmd@main", "unknown"),

@@ -1,5 +1,6 @@
--- Codes of sheets that nobody knows, and articles that sheets of these days brought. Grain: one of them.
-select 'unknown code' as kind, q.sku, q.location, replace(replace(q.reason, '_sku', '_article'), '_', ' ') || ', from ' || q.source || ': ' || count(*)
+-- Codes and locations of files that nobody knows, and articles that sheets of these days brought. Grain: one of them.
+select case q.reason when 'unknown_sku' then 'unknown code' else 'unknown location' end as kind, q.sku,
+       q.location, replace(replace(q.reason, '_sku', '_article'), '_', ' ') || ', from ' || q.source || ': ' || count(*)
          || ' row(s) wait' as told,
        min(q.created_at) as since
 from quarantine as q
