@@ -164,9 +164,9 @@ def events(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
     as_json: options.AsJson = False,
 ) -> None:
-    """What happened, as a stream; `events prune` forgets old ones.
+    """What happened, as a stream.
 
-    Each event at least once, in order for each article, count or operation.
+    Each event at least once, in order for each article, count or operation. `events prune` deletes old ones.
     """
     if ctx.invoked_subcommand is not None:
         return
