@@ -265,13 +265,8 @@ class _Rollback:
             raise BadInput(
                 f"Operation {operation_uuid} ({self.operation_type}, {status}) cannot be rolled back."
             )
-        if self._connection.execute(
-            "select 1 from sync_conflicts where resolved_operation_id = %s and field_name is not null",
-            (self._requested_id,),
-        ).fetchone():
-            raise BadInput(
-                "A choice about an article cannot be rolled back: change the article, or restore a version."
-            )
+        for choice in _rows(self._connection, "rollback/find_choice", {"requested_id": self._requested_id}):
+            raise BadInput(_why_no_choice(**choice))
         if self.operation_type in self.second_person:
             self._take_request(operation_uuid)
         chain = self._connection.execute(
@@ -435,6 +430,26 @@ class _Rollback:
         posting.release()
         released = posting.finish()
         return {name: value + released.get(name, 0) for name, value in numbers.items()}
+
+
+def _why_no_choice(
+    chosen_side: str,
+    field_name: str,
+    remote: str | None,
+    sku: str,
+    staging_id: int,
+    status: str,
+    commit_uuid: str | None,
+) -> str:
+    """A choice changes no article, it says how a staged change goes on; what to undo depends on how far that is."""
+    why = f"This is the choice on {field_name} of {sku}, which changed nothing itself"
+    if chosen_side == "local":
+        return f"{why}. To take what the source said instead, change the article: {field_name} is {remote}."
+    if status == "committed":
+        return f"{why}: the change was committed by {commit_uuid}. Roll that back."
+    if status in ("staged", "approved"):
+        return f"{why}: the change still waits. Reject it: syncstock staging reject {staging_id}."
+    return f"{why}: the change is {status}. There is nothing to undo."
 
 
 def _digest(stock: list[dict[str, Any]], products: list[dict[str, Any]]) -> str:

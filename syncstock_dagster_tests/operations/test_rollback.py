@@ -6,7 +6,7 @@ Put here what undoing an operation does. Keep out the laws of stock themselves (
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -309,3 +309,36 @@ def test_an_article_that_other_evidence_names_stays_in_use(shop: SyncStockDB, is
     shop.rollback(delivery, reason="wrong file")
     assert active(shop, 7)
     assert stock(shop)[7, "main"] == (4 if is_count else -1)
+
+
+def test_a_choice_about_an_article_is_refused_with_what_to_undo_instead(db: SyncStockDB) -> None:
+    """It changes no article itself: how far its change has come says what there is to undo."""
+
+    def contested(sku: str) -> str:
+        db.change_products([{"sku": sku, "price": 10}])
+        db.stage_products([{"sku": sku, "price": 10}], source="zoho")
+        db.change_products([{"sku": sku, "price": 12}])
+        return db.stage_products([{"sku": sku, "price": 15}], source="zoho").operation_uuid
+
+    def choose(keep: Literal["new", "old"]) -> str:
+        (conflict_id,) = db.conflicts()["conflict_id"]
+        return db.resolve(int(conflict_id), keep=keep, reason="asked").operation_uuid
+
+    def refusal(uuid: str) -> str:
+        with pytest.raises(BadInput) as refused:
+            db.rollback(uuid, reason="wrong")
+        return str(refused.value)
+
+    contested("A")
+    assert "change the article: price is 15" in refusal(choose("old"))
+    staged = contested("B")
+    choice = choose("new")
+    (waiting,) = db.staged()["staging_id"]
+    assert f"syncstock staging reject {waiting}" in refusal(choice)
+    db.approve_staged(operation_uuid=staged, reason="fine")
+    commit = db.commit_staged().operation_uuid
+    assert f"committed by {commit}" in refusal(choice)
+    db.rollback(commit, reason="wrong")
+    assert "is rolled_back" in refusal(choice)
+    assert db.products(["B"])["price"].to_list() == [12]
+    assert db.audit() == {}
