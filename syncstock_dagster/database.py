@@ -642,9 +642,22 @@ class SyncStockDB:
         """Stock below zero, with the instant since which it is (law L6)."""
         return self._read("negative_stock")
 
-    def operations(self, limit: int = 50) -> pd.DataFrame:
-        """The newest operations."""
-        return self._read("operations", limit=limit)
+    def operations(
+        self,
+        limit: int = 50,
+        *,
+        types: Sequence[str] | None = None,
+        without: Sequence[str] | None = None,
+        statuses: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The newest operations: all, those of some ``types``, all ``without`` some, or those in some ``statuses``."""
+        chosen = {"types": types, "without": without, "statuses": statuses}
+        lists = {name: None if value is None else list(value) for name, value in chosen.items()}
+        return self._read("operations", limit=limit, **lists)
+
+    def operation_kinds(self, days: int = 30) -> pd.DataFrame:
+        """How many operations there were within some days, by type and status, and the last of each."""
+        return self._read("operation_kinds", days=days)
 
     def operation(self, operation_uuid: str) -> dict[str, Any]:
         """One operation with its stages, deliveries, changes, pushes, rollbacks, conflicts and events."""

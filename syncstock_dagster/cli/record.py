@@ -24,6 +24,10 @@ app.add_typer(operations_app, name="operations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(events_app, name="events")
 
+OperationStatus = Literal["pending", "in_progress", "completed", "partly", "failed", "rolled_back"]
+#: What the database records of orders, many times an hour.
+_OF_ORDERS = ("order", "reserve", "unreserve")
+
 Newest = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
 
 #: What of the status means that somebody has something to do.
@@ -77,11 +81,29 @@ def reset_watermarks(as_json: options.AsJson = False) -> None:
 
 
 @operations_app.callback()
-def operations(ctx: typer.Context, limit: Newest = 50, as_json: options.AsJson = False) -> None:
-    """What was done; `operations show` tells all of one."""
+def operations(
+    ctx: typer.Context,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Only these: sync, load, pull, push, commit, ...; can be given again."),
+    ] = None,
+    status: Annotated[OperationStatus | None, typer.Option("--status", help="Only those in it.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also every order and reservation.")] = False,
+    limit: Newest = 50,
+    as_json: options.AsJson = False,
+) -> None:
+    """What was done; `operations show` tells all of one.
+
+    `operations kinds` counts it.
+
+    Orders and reservations are left out, unless they are asked for: a busy shop has hundreds a day.
+    """
     if ctx.invoked_subcommand is not None:
         return
-    rows = output.records(open_db().operations(limit))
+    without = None if every or types else _OF_ORDERS
+    statuses = None if status is None else [status]
+    found = open_db().operations(limit, types=types or None, without=without, statuses=statuses)
+    rows = output.records(found)
     for row in rows:
         row["seconds"] = (
             f"{(row['finished_at'] - row['started_at']).total_seconds():.1f}" if row["finished_at"] else None
@@ -103,6 +125,20 @@ def operations(ctx: typer.Context, limit: Newest = 50, as_json: options.AsJson =
         for row in rows:
             del row["seconds"]
     output.show(rows, wanted, as_json=as_json, nothing="Nothing was done yet.")
+
+
+@operations_app.command("kinds")
+def operation_kinds(
+    days: Annotated[int, typer.Option("--days", min=1, help="How far back.")] = 30,
+    as_json: options.AsJson = False,
+) -> None:
+    """How much was done, by type and status, and the last of each."""
+    wanted = output.columns(
+        "type", "status", "operations", "items", "last_at", "last_uuid", "last_error",
+        numbers=("operations", "items"),
+    )  # fmt: skip
+    rows = output.records(open_db().operation_kinds(days))
+    output.show(rows, wanted, as_json=as_json, nothing="Nothing was done.")
 
 
 @operations_app.command("show")

@@ -350,3 +350,25 @@ def test_sales_go_on_while_changes_wait(db: SyncStockDB) -> None:
     db.stage_products([{"sku": "A", "price": 2}], source="zoho")
     db.lock_products([1], who="anna")
     assert db.run_sync((), [SalesRecord(1, 1, at=NOON, ref="S")]).status == "posted"
+
+
+def test_operations_are_found_among_many_orders(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "inventory_id": 1}])
+    db.run_sync([PurchaseRecord(1, 100, at=NOON, ref="P")])
+    for number in range(5):
+        db.order([{"sku": "A", "quantity": 1}], ref=f"web-{number}")
+    with pytest.raises(BadInput):
+        db.approve_staged([1], reason="not there")
+    assert db.operations(3)["type"].to_list() == ["approve", "order", "order"]
+    assert db.operations(without=["order"])["type"].to_list() == ["approve", "sync", "stage"]
+    assert db.operations(types=["sync", "stage"], statuses=["completed"])["type"].to_list() == [
+        "sync",
+        "stage",
+    ]
+    assert db.operations(statuses=["failed"])["type"].to_list() == ["approve"]
+    kinds = db.operation_kinds()
+    assert kinds[["type", "status", "operations"]].to_numpy().tolist() == [
+        ["order", "completed", 5], ["approve", "failed", 1], ["stage", "completed", 1], ["sync", "completed", 1],
+    ]  # fmt: skip
+    assert "None of these changes waits" in kinds["last_error"][1]
+    assert kinds["last_uuid"][3] == db.operations(types=["sync"])["operation_uuid"][0]
