@@ -43,7 +43,12 @@ def test_a_red_run_is_told_with_what_its_step_says(
     address, bodies = told
     monkeypatch.setenv("SYNCSTOCK_ALERT_URLS", address)
     get_settings.cache_clear()
-    shop.drop("sales/bad.csv", MOVEMENT_COLUMNS, [("R1", 1, "A", "london", "x", "2026-03-02 12:00")])
+    shop.drop("sales/a.csv", MOVEMENT_COLUMNS, [("R1", 1, "A", "london", 1, "2026-03-02 12:00")])
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr("syncstock_dagster.stock.sync.post_deliveries", full)
     result = shop.run("daily_sync", "2026-03-02")
     assert not result.success
     sensor = shop.defs.resolve_sensor_def("run_failures")
@@ -56,7 +61,7 @@ def test_a_red_run_is_told_with_what_its_step_says(
     ).for_run_failure() as context:
         sensor(context)
     assert len(bodies) == 1
-    for word in ("daily_sync failed", "sales:", "sales/bad.csv, row 2", result.run_id):
+    for word in ("daily_sync failed", "reconciled_stock:", "the disk is full", result.run_id):
         assert word in bodies[0]
 
 
