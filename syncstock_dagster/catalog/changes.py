@@ -29,7 +29,7 @@ _SCHEMA = pa.schema(
         pa.field("sku", pa.string()),
         pa.field("inventory_id", pa.int64()),
         pa.field("change_type", pa.string()),
-        pa.field("fields", pa.string()),
+        pa.field("fields", pa.string()),  # an object of JSON; amounts are numbers in it, written exactly
         pa.field("modified_at", pa.timestamp("us", tz="UTC")),
     ]
 )
@@ -41,6 +41,9 @@ _NAMING = ("sku", "inventory_id", "change_type", "modified_at")
 FIELDS = (*_TEXTS, *_AMOUNTS, "is_active", "identifiers", "units")
 
 Changes = Iterable[Mapping[str, Any]]
+
+#: Made once: ``json.dumps`` with an option makes an encoder for every call.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class _Wrong(ValueError):  # noqa: N818 - says what it is, and goes no further than this module
@@ -77,9 +80,10 @@ def changes_of_file(products: pa.Table) -> pa.Table:
     names = [name for name in FIELDS if name in products.schema.names]
     rows = zip(*(products[name].to_pylist() for name in names), strict=True)
     fields = [
-        json.dumps(
-            {name: value for name, value in zip(names, row, strict=True) if value is not None},
-            ensure_ascii=False,
+        _object(
+            (name, value if name in _AMOUNTS else _to_json(value))
+            for name, value in zip(names, row, strict=True)
+            if value is not None
         )
         for row in rows
     ]
@@ -111,32 +115,37 @@ def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
     modified_at = change.get("modified_at")
     if modified_at is not None and (not isinstance(modified_at, datetime) or modified_at.tzinfo is None):
         raise _Wrong("modified_at", "an instant with a zone", "Give the time at which the source changed it.")
-    fields = {
-        name: value
-        for given, read in _READERS.items()
-        if given in change
-        for name, value in read(given, change[given])
-    }
+    fields = (
+        field for given, read in _READERS.items() if given in change for field in read(given, change[given])
+    )
     return {
         "position": position,
         "sku": sku,
         "inventory_id": inventory_id,
         "change_type": change.get("change_type"),
-        "fields": json.dumps(fields, ensure_ascii=False),
+        "fields": _object(fields),
         "modified_at": modified_at,
     }
 
 
-def _text(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+def _object(fields: Iterable[tuple[str, str]]) -> str:
+    """An object of names and values that are JSON already: it has exact numbers, which ``json`` cannot write."""
+    return f"{{{', '.join(f'{_to_json(name)}: {value}' for name, value in fields)}}}"
+
+
+# Each reader gives the fields that a value says, and their values as JSON.
+
+
+def _text(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if value is not None and (
         not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not is_storable(value)
     ):
         raise _Wrong(name, f"text of at most {_LONGEST_TEXT} characters", "None clears it.")
-    yield name, value
+    yield name, _to_json(value)
 
 
-def _amount(name: str, value: Any) -> Iterable[tuple[str, Any]]:
-    yield name, None if value is None else _exact(name, value)
+def _amount(name: str, value: Any) -> Iterable[tuple[str, str]]:
+    yield name, "null" if value is None else _exact(name, value)
 
 
 def _exact(name: str, value: Any) -> str:
@@ -151,13 +160,13 @@ def _exact(name: str, value: Any) -> str:
     return exact
 
 
-def _flag(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+def _flag(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(value, bool):
         raise _Wrong(name, "True or False", "Say whether the article is active.")
-    yield name, value
+    yield name, _to_json(value)
 
 
-def _identifiers(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+def _identifiers(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of systems to codes", "For example {'zoho': '460000000026049'}.")
     for system, codes in value.items():
@@ -167,20 +176,20 @@ def _identifiers(name: str, value: Any) -> Iterable[tuple[str, Any]]:
                 raise _Wrong(f"{name}.{system}", wrong, f"{code!r} is no code of {system}.")
         # UPC and EAN are one number, written with more or fewer zeros in front.
         numbers = {code.zfill(14) if system == "gtin" else code: code for code in reversed(listed)}
-        yield f"{name}.{system}", sorted(numbers.values()) or None
+        yield f"{name}.{system}", _to_json(sorted(numbers.values()) or None)
 
 
-def _units(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+def _units(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of units to amounts", "For example {'pack': 12}.")
     for unit, factor in value.items():
         exact = None if factor is None else _exact(f"{name}.{unit}", factor)
         if exact is not None and Decimal(exact) <= 0:
             raise _Wrong(f"{name}.{unit}", "more than zero", "Say how many base units one holds.")
-        yield f"{name}.{unit}", exact
+        yield f"{name}.{unit}", exact or "null"
 
 
-_READERS: dict[str, Callable[[str, Any], Iterable[tuple[str, Any]]]] = {
+_READERS: dict[str, Callable[[str, Any], Iterable[tuple[str, str]]]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_AMOUNTS, _amount),
     "is_active": _flag,

@@ -132,14 +132,14 @@ def take_changes(
         if found:
             connection.execute(statement("staging/judge_conflicts"), values)
             _ask_rules(operation, policy)
+        if source != PEOPLE:
+            connection.execute(statement("staging/agree"), values)
         connection.execute(statement("staging/drop_lost"))
     with performance.stage("stage"):
         connection.execute(statement("staging/supersede"), values)
         connection.execute(statement("staging/store"), values)
         if found:
             connection.execute(statement("staging/store_conflicts"), values)
-        if source != PEOPLE:
-            connection.execute(statement("staging/agree"), values)
     cursor = connection.execute(statement("staging/numbers"))
     row = cursor.fetchone()
     assert row is not None and cursor.description is not None

@@ -242,7 +242,10 @@ def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> N
     policy(db, **TRUSTED)
     db.change_products([{"sku": "A", "identifiers": {"zoho": "z1"}}])
     result = db.stage_products(
-        [{"identifiers": {"zoho": "z1"}, "price": 5}, {"identifiers": {"zoho": "z9"}, "price": 6}],
+        [
+            {"identifiers": {"zoho": "z1"}, "price": 5},
+            {"identifiers": {"zoho": "z9"}, "price": "123456789012345.678901234567", "units": {"pack": 12}},
+        ],
         source="zoho",
     )
     assert (result.committed, result.unknown) == (1, 1)
@@ -252,7 +255,8 @@ def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> N
     letter = int(letters["dead_letter_id"][0])
     db.fix_letter(letter, {"sku": "Z"})
     db.replay_letter(letter)
-    assert state(db, "Z")["price"] == 6
+    price = db.products().set_index("sku")["price"]["Z"]
+    assert price == Decimal("123456789012345.678901234567")  # no float on the way
     assert db.replay_letter(letter).statistics == {"already": True}
     assert db.dead_letters().empty
 

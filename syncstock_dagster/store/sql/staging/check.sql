@@ -7,7 +7,8 @@ with moved as (
   join products as p using (inventory_id)
   join product_versions as v on v.inventory_id = p.inventory_id and v.version_number = p.version
   cross join lateral jsonb_each(c.change_data) as f
-  where v.product_data -> f.key is distinct from nullif(f.value -> 'old', 'null')
+  where p.version is distinct from c.base_version
+    and v.product_data -> f.key is distinct from nullif(f.value -> 'old', 'null')
     and v.product_data -> f.key is distinct from nullif(f.value -> 'new', 'null')
     and c.change_type <> 'create'
   group by c.staging_id),
@@ -55,6 +56,16 @@ named as (
   cross join lateral (
     select coalesce(c.change_data -> 'sku' ->> 'new', case when c.change_type = 'create' then c.sku end) as sku) as n
   where n.sku is not null),
+-- The article of a change, or one that has its SKU by now.
+found as (
+  select c.staging_id, p.*
+  from run_commit as c
+  join products as p using (inventory_id)
+  union all
+  select c.staging_id, p.*
+  from run_commit as c
+  join products as p using (sku)
+  where c.change_type = 'create' and p.inventory_id is distinct from c.inventory_id),
 problems as (
   select c.staging_id,
          case
@@ -70,7 +81,7 @@ problems as (
              then 'the SKU belongs to another article by now'
          end as problem
   from run_commit as c
-  left join products as p on p.inventory_id = c.inventory_id or (c.change_type = 'create' and p.sku = c.sku)
+  left join found as p using (staging_id)
   left join products as r
     on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
   left join moved as m using (staging_id)

@@ -3,15 +3,8 @@
 -- L02). An article whose creation was rolled back comes again. Grain: change.
 with said as (
   select r.position, r.sku, r.inventory_id, r.change_type, r.modified_at,
-         case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else n.fields end as fields
-  from raw_changes as r
-  cross join lateral (
-    select coalesce(jsonb_object_agg(f.key, case
-             when f.value = 'null' then 'null'::jsonb
-             when f.key in ('price', 'cost') or f.key like 'units.%%'
-               then to_jsonb(trim_scale((f.value #>> '{}')::numeric))
-             else f.value end), '{}') as fields
-    from jsonb_each(r.fields) as f) as n),
+         case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else r.fields end as fields
+  from raw_changes as r),
 found as (
   select s.*, coalesce(i.inventory_id, p.inventory_id, x.inventory_id) as article
   from said as s

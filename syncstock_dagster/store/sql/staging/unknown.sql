@@ -1,5 +1,10 @@
--- Changes about nobody knows what: neither a SKU nor a code that one article has. Grain: change.
-select r.position, jsonb_build_object('change_type', r.change_type, 'fields', r.fields) as payload
+-- Changes about nobody knows what: neither a SKU nor a code that one article has. Amounts are told as text, which
+-- stays exact on the way through Python. Grain: change.
+select r.position,
+       jsonb_build_object('change_type', r.change_type, 'fields', (
+         select coalesce(jsonb_object_agg(f.key, case jsonb_typeof(f.value) when 'number' then to_jsonb(f.value #>> '{}')
+                                                 else f.value end), '{}')
+         from jsonb_each(r.fields) as f)) as payload
 from raw_changes as r
 where r.sku is null
   and not exists (

@@ -133,14 +133,16 @@ create table category_versions (
   primary key (category_id, version_number)
 );
 
--- The names under which two documents differ.
-create function changed_fields(before jsonb, after jsonb) returns text[]
+-- The names under which two documents differ. A set, for the planner puts a set's query in its place, but calls a
+-- function of one value for each row.
+create function changed_fields(before jsonb, after jsonb) returns setof text
   language sql immutable parallel safe
-  return array(
-    select k.field
-    from jsonb_object_keys(coalesce(before, '{}') || coalesce(after, '{}')) as k (field)
-    where before -> k.field is distinct from after -> k.field
-    order by k.field);
+begin atomic
+  select k.field
+  from jsonb_object_keys(coalesce(before, '{}') || coalesce(after, '{}')) as k (field)
+  where before -> k.field is distinct from after -> k.field
+  order by k.field;
+end;
 
 -- The present state of these articles becomes their version, and an event. An article that one operation changes
 -- in several statements keeps one version of it. Planned anew each time (execute): a plan for three articles is wrong
@@ -164,7 +166,8 @@ begin
       insert into product_versions as v
         (inventory_id, version_number, product_data, changed_fields, change_type, change_source, changed_by,
          operation_id)
-      select s.inventory_id, s.version, s.state, changed_fields(b.product_data, s.state),
+      select s.inventory_id, s.version, s.state,
+             array(select f.field from changed_fields(b.product_data, s.state) as f (field)),
              case when b.inventory_id is null then 'create'
                   when b.product_data -> 'is_active' = 'true' and s.state -> 'is_active' = 'false' then 'delete'
                   else 'update' end,
@@ -192,7 +195,8 @@ begin atomic
   insert into category_versions as v
     (category_id, version_number, category_data, changed_fields, change_type, change_source, changed_by,
      operation_id)
-  select s.category_id, s.version, s.state, changed_fields(b.category_data, s.state),
+  select s.category_id, s.version, s.state,
+         array(select f.field from changed_fields(b.category_data, s.state) as f (field)),
          case when b.category_id is null then 'create'
               when b.category_data -> 'is_active' = 'true' and s.state -> 'is_active' = 'false' then 'delete'
               else 'update' end,
@@ -368,12 +372,14 @@ create trigger units_changed after update on product_units
 -- What was there before versions were kept begins with its present state.
 insert into product_versions
   (inventory_id, version_number, product_data, changed_fields, change_type, change_source, changed_by)
-select s.inventory_id, s.version, s.state, changed_fields(null, s.state), 'create', 'psql', session_user
+select s.inventory_id, s.version, s.state, array(select f.field from changed_fields(null, s.state) as f (field)), 'create',
+       'psql', session_user
 from product_states as s;
 
 insert into category_versions
   (category_id, version_number, category_data, changed_fields, change_type, change_source, changed_by)
-select s.category_id, s.version, s.state, changed_fields(null, s.state), 'create', 'psql', session_user
+select s.category_id, s.version, s.state, array(select f.field from changed_fields(null, s.state) as f (field)), 'create',
+       'psql', session_user
 from category_states as s;
 
 -- Grain: article and system. What the other side said last, and what we had when we last agreed with it or chose
@@ -385,7 +391,7 @@ create table product_syncs (
   agreed jsonb not null,                -- field to ours
   synced_at timestamptz not null default clock_timestamp(),
   primary key (inventory_id, system)
-);
+) with (fillfactor = 70);
 
 -- One row: what a source wants to change of an article. Readers of products never wait for it.
 create table products_staging (
@@ -413,7 +419,7 @@ create table products_staging (
 
 create index products_staging_open on products_staging (source, sku) where status in ('staged', 'approved');
 create index products_staging_operation on products_staging (sync_operation_id);
-create index products_staging_commit on products_staging (commit_operation_id);
+create index products_staging_commit on products_staging (commit_operation_id) where commit_operation_id is not null;
 
 alter table sync_conflicts
   add column resolved_operation_id bigint references sync_operations,
