@@ -34,13 +34,14 @@ stored as (
   ) as r),
 merged as (
   select inventory_id, location_id, day, coalesce(s.step, 0) as old_step, coalesce(d.delta, 0) as change,
-         (s.step is not null)::int as is_stored
-  from (select inventory_id, location_id, valid_from as day, step from stored) as s
+         s.valid_to as old_valid_to, s.on_hand as old_on_hand  -- null: no range began here
+  from (select inventory_id, location_id, valid_from as day, valid_to, on_hand, step from stored) as s
   full join run_day_deltas as d using (inventory_id, location_id, day)),
 running as (
-  select inventory_id, location_id, day, old_step, is_stored, old_step + change as step,
-         row_number() over pair as n,
-         sum(old_step + change) over pair as new_value
+  select inventory_id, location_id, day, old_step, old_valid_to, old_on_hand,
+         old_valid_to is not null as was_stored, sum(old_step + change) over pair as new_value,
+         -- A range begins where the balance changes, and on the first day of all.
+         old_step + change <> 0 or row_number() over pair = 1 as begins
   from merged
   window pair as (partition by inventory_id, location_id order by day)),
 ends as (
@@ -48,27 +49,25 @@ ends as (
   from stored
   group by inventory_id, location_id),
 fresh as (
-  select k.inventory_id, k.location_id, k.day as valid_from, k.new_value as on_hand,
+  select k.inventory_id, k.location_id, k.day as valid_from, k.new_value as on_hand, k.was_stored, k.old_valid_to,
+         k.old_on_hand,
          coalesce(
            lead(k.day) over (partition by k.inventory_id, k.location_id order by k.day),
            e.valid_to, 'infinity') as valid_to
   from running as k
   left join ends as e using (inventory_id, location_id)
-  where k.n = 1 or k.step <> 0),
+  where k.begins),
 gone as (
   delete from stock_ranges as r
-  using stored as s
-  where (r.inventory_id, r.location_id, r.valid_from) = (s.inventory_id, s.location_id, s.valid_from)
-    and not exists (
-      select from fresh as f
-      where (f.inventory_id, f.location_id, f.valid_from) = (r.inventory_id, r.location_id, r.valid_from))),
+  using running as k
+  where (r.inventory_id, r.location_id, r.valid_from) = (k.inventory_id, k.location_id, k.day)
+    and k.was_stored and not k.begins),
 kept as (
   update stock_ranges as r
   set valid_to = f.valid_to, on_hand = f.on_hand
   from fresh as f
-  join stored as s using (inventory_id, location_id, valid_from)
   where (r.inventory_id, r.location_id, r.valid_from) = (f.inventory_id, f.location_id, f.valid_from)
-    and (f.valid_to, f.on_hand) is distinct from (s.valid_to, s.on_hand)),
+    and f.was_stored and (f.valid_to, f.on_hand) is distinct from (f.old_valid_to, f.old_on_hand)),
 restated as (
   insert into restatements
     (kind, inventory_id, location_id, first_day, last_day, old_value, new_value, recorded_at, operation_id,
@@ -83,7 +82,7 @@ restated as (
            order by x.entry_id)
   from (
     select *, coalesce(lead(day) over pair - 1, 'infinity') as last_day,
-           case when max(is_stored) over pair = 1 then sum(old_step) over pair end as old_value
+           case when bool_or(was_stored) over pair then sum(old_step) over pair end as old_value
     from running
     where location_id in (
       select p.location_id from run_locations as p where p.published_through is not null)
@@ -95,7 +94,5 @@ restated as (
 insert into stock_ranges (inventory_id, location_id, valid_from, valid_to, on_hand)
 select f.inventory_id, f.location_id, f.valid_from, f.valid_to, f.on_hand
 from fresh as f
-where not exists (
-  select from stored as s
-  where (s.inventory_id, s.location_id, s.valid_from) = (f.inventory_id, f.location_id, f.valid_from))
+where not f.was_stored
 order by f.inventory_id, f.location_id, f.valid_from
