@@ -365,19 +365,27 @@ class SyncStockDB:
     def upsert_products(
         self, products: Iterable[Mapping[str, Any]], *, dry_run: bool = False, who: str | None = None
     ) -> pd.DataFrame:
-        """Insert or update products by SKU and replay what waited for them; ``sku, inventory_id`` in return."""
+        """Insert or update products by SKU and replay what waited for them; ``sku, inventory_id`` in return.
+
+        An ``inventory_id`` given with another SKU renames its article.
+
+        Raises:
+            BadInput: a value cannot be taken, a SKU belongs to another article, or somebody else has locked one.
+        """
         from syncstock_dagster.catalog.products import products_table, upsert_rows
+        from syncstock_dagster.operations.log import current_actor
         from syncstock_dagster.stock.release import release
 
         table = products_table(products)
+        actor, _ = current_actor(who)
         release(
             self.url,
             self.policies,
             default_location=DEFAULT_LOCATION,
             name=f"{len(table)} product(s)",
-            first=lambda connection: upsert_rows(connection, table),
+            first=lambda connection: upsert_rows(connection, table, actor),
             dry_run=dry_run,
-            who=who,
+            who=actor,
         )
         return self.products(table["sku"].unique().to_pylist())[["sku", "inventory_id"]]
 

@@ -31,6 +31,8 @@ def products_table(products: Iterable[Mapping[str, Any]]) -> pa.Table:
         BadInput: a product has no SKU, or a value that cannot be taken.
     """
     rows, errors = [], []
+    ids: dict[Any, int] = {}
+    skus: dict[int, Any] = {}
     for index, product in enumerate(products):
 
         def fail(column: str, expected: str, remedy: str, product: Any = product, index: int = index) -> None:
@@ -63,21 +65,54 @@ def products_table(products: Iterable[Mapping[str, Any]]) -> pa.Table:
             if row[column] is None:
                 fail(column, "an exact amount", "Give an int, a Decimal or decimal text.")
         rows.append(row)
+        for column in ("name", "category"):
+            if row[column] is not None and not (isinstance(row[column], str) and is_storable(row[column])):
+                fail(column, "text", "Give text, or leave it out.")
+        inventory_id = row["inventory_id"]
+        if inventory_id is None or not isinstance(sku, str):
+            continue
+        if isinstance(inventory_id, bool) or not isinstance(inventory_id, int):
+            fail("inventory_id", "a whole number", "Give the id, or leave it out.")
+        elif ids.setdefault(sku, inventory_id) != inventory_id:
+            fail("inventory_id", f"{ids[sku]}, as above for {sku!r}", "A SKU belongs to one article.")
+        elif skus.setdefault(inventory_id, sku) != sku:
+            fail("sku", f"{skus[inventory_id]!r}, as above for {inventory_id}", "An article has one SKU.")
     if errors:
         raise BadInput(f"{len(errors)} value(s) of the products cannot be taken:", tuple(errors))
     return pa.Table.from_pylist(rows, schema=_RAW_SCHEMA)
 
 
-def upsert_rows(connection: Connection[Any], products: pa.Table) -> int:
+def upsert_rows(connection: Connection[Any], products: pa.Table, who: str) -> int:
     """Insert or update products by SKU; what a row does not say stays. Of one SKU twice, the later row counts.
 
     Returns how many products were written.
+
+    Raises:
+        BadInput: a SKU belongs to another article than its row says, or somebody else has locked one that changes.
     """
     connection.execute(statement("catalogue/temp_products"))
     copy_table(connection, "raw_products", products)
+    if taken := connection.execute(statement("catalogue/taken_skus")).fetchall():
+        raise BadInput(
+            f"{len(taken)} SKU(s) belong to other articles; nothing was written:",
+            tuple(
+                RowError(
+                    "products", position, "sku", sku, "a SKU that no other article has",
+                    f"Article {holder} has it: give that one another SKU first, or leave the inventory_id out to "
+                    "describe it.",
+                )
+                for position, sku, holder in taken
+            ),
+        )  # fmt: skip
     connection.execute(statement("catalogue/upsert_categories"))
     connection.execute(statement("catalogue/rename_products"))
-    return connection.execute(statement("catalogue/upsert_products")).rowcount
+    written = connection.execute(statement("catalogue/upsert_products")).rowcount
+    if locked := connection.execute(statement("locks/changed_by_operation"), {"who": who}).fetchall():
+        raise BadInput(
+            f"Locked: {'; '.join(f'{sku} by {by}' for sku, by in locked)}. Nothing was written. Wait until the "
+            "locks end, or leave these articles out."
+        )
+    return written
 
 
 def upsert_locations(connection: Connection[Any], locations: Iterable[Mapping[str, Any]]) -> int:

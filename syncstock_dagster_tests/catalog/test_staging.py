@@ -278,6 +278,41 @@ def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None
     assert db.unlock_products([mine], who="bert", force=True) == 1
 
 
+def test_a_lock_keeps_products_written_at_once_back_too(db: SyncStockDB) -> None:
+    db.upsert_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}])
+    db.lock_products([ids(db)["A"]], minutes=5, who="anna")
+    with pytest.raises(BadInput, match="A by anna"):
+        db.upsert_products([{"sku": "B", "price": 2}, {"sku": "A", "price": 2}], who="bert")
+    assert [state(db, sku)["price"] for sku in "AB"] == [1, 1]
+    # What says nothing new of the article is no change of it.
+    db.upsert_products([{"sku": "B", "price": 2}, {"sku": "A", "price": 1}], who="bert")
+    db.upsert_products([{"sku": "A", "price": 3}], who="anna")
+    assert [state(db, sku)["price"] for sku in "AB"] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    "products",
+    [
+        [{"inventory_id": 1, "sku": "B"}],  # another article's
+        [{"inventory_id": 9, "sku": "B"}],  # also for an id that is new
+        [{"inventory_id": 1, "sku": "B"}, {"inventory_id": 2, "sku": "A"}],
+        [{"inventory_id": 1, "sku": "C"}, {"inventory_id": 2, "sku": "C"}],
+        [{"inventory_id": 1, "sku": "C"}, {"inventory_id": 1, "sku": "D"}],
+    ],
+)
+def test_a_sku_of_another_article_is_told_with_what_to_do(
+    db: SyncStockDB, products: list[dict[str, Any]]
+) -> None:
+    db.upsert_products([{"inventory_id": 1, "sku": "A"}, {"inventory_id": 2, "sku": "B"}])
+    with pytest.raises(BadInput) as told:
+        db.upsert_products(products)
+    assert told.value.errors[0].column in ("sku", "inventory_id")
+    assert ids(db) == {"A": 1, "B": 2}
+    db.upsert_products([{"inventory_id": 1, "sku": "C"}, {"inventory_id": 1, "sku": "C", "price": 1}])
+    assert ids(db) == {"C": 1, "B": 2}
+    assert db.audit() == {}
+
+
 def test_a_change_staged_on_something_that_moved_meanwhile_is_not_committed_blindly(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1, "name": "Mug"}])
     waiting = db.stage_products([{"sku": "A", "price": 2}], source="zoho")
