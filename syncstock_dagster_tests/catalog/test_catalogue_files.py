@@ -124,6 +124,28 @@ def test_a_file_that_was_rolled_back_comes_again_whole(db: SyncStockDB, load: Lo
     assert db.audit() == {}
 
 
+def test_a_file_of_which_changes_still_wait_is_not_rolled_back_yet(db: SyncStockDB, load: Load) -> None:
+    policy(db, files={"auto_commit": {"max_changes": 0, "max_additions": "inf"}})
+    load("sku,price", "A,1", "B,1")
+    a, b = (int(one) for one in db.products(["A", "B"])["inventory_id"])
+    waiting = load("sku,price", "A,2", "B,2")
+    db.rollback(waiting.operation_uuid, reason="A was wrong", inventory_ids=[a])
+    assert db.staged()["sku"].to_list() == ["B"]
+    assert db.operation(waiting.operation_uuid)["status"] == "partly"
+    with psycopg.connect(db.url) as connection:
+        states = "select state::text from syncstock.deliveries order by delivery_id desc"
+        assert connection.execute(states).fetchone() == ("posted",)
+    db.approve_staged(operation_uuid=waiting.operation_uuid, reason="right")
+    assert db.commit_staged().committed == 1
+    both = load("sku,price", "A,3", "B,3")
+    for one in (a, b):
+        db.rollback(both.operation_uuid, reason="wrong", inventory_ids=[one])
+    assert db.operation(both.operation_uuid)["status"] == "rolled_back"
+    with psycopg.connect(db.url) as connection:
+        assert connection.execute(states).fetchone() == ("withdrawn",)
+    assert db.audit() == {}
+
+
 def test_after_a_rollback_a_source_is_known_by_what_it_had_said_before(db: SyncStockDB, load: Load) -> None:
     db.change_products([{"sku": "A", "price": 10}])
     load("sku,price", "A,10")

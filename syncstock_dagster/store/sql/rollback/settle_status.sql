@@ -13,7 +13,9 @@ evidence as (
     then exists (select from movements as m where m.withdrawn_by = %(id)s)
       or exists (select from stock_counts as c where c.withdrawn_by = %(id)s)
       or exists (select from quarantine as q where q.withdrawn_by = %(id)s)
-    else exists (select from deliveries as d join movements as m using (delivery_id)
+    else exists (select from products_staging as g
+                 where g.sync_operation_id = %(id)s and g.status in ('staged', 'approved'))
+      or exists (select from deliveries as d join movements as m using (delivery_id)
                  where d.operation_id = %(id)s and m.state <> 'withdrawn')
       or exists (select from deliveries as d join stock_counts as c using (delivery_id)
                  where d.operation_id = %(id)s and c.withdrawn_by is null)
