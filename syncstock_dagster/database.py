@@ -706,6 +706,13 @@ class SyncStockDB:
         days = self.operations_policy.keep_events_days if days is None else days
         return prune_events(self.url, days, who=who, dry_run=dry_run) if days else 0
 
+    def prune_files(self, days: int | None = None, *, who: str | None = None, dry_run: bool = False) -> int:
+        """Delete original files that came last more than so many days ago (default: what the policy keeps; 0: none)."""
+        from syncstock_dagster.stock.uploads import prune_uploads
+
+        days = self.operations_policy.keep_files_days if days is None else days
+        return prune_uploads(self.url, days, who=who, dry_run=dry_run) if days else 0
+
     def dead_letters(self, every: bool = False, limit: int = 100) -> pd.DataFrame:
         """Rows and calls that failed for good; those that wait, or all."""
         return self._read("dead_letters", every=every, limit=limit)

@@ -75,13 +75,21 @@ def prune_events(context: dg.OpExecutionContext, syncstock: SyncStock) -> None:
         context.log.info(f"{syncstock.db().prune_events(who=who)} events were deleted.")
 
 
+@dg.op(description="Delete original files that came before what `keep_files_days` of `[operations]` says.")
+def prune_files(context: dg.OpExecutionContext, syncstock: SyncStock) -> None:
+    """What is too old to be shown; what it said is evidence and stays."""
+    with on_behalf_of(context) as who:
+        context.log.info(f"{syncstock.db().prune_files(who=who)} original files were deleted.")
+
+
 @dg.job(
-    description="Forget what is kept for a while only: events older than the shop keeps them. Whoever reads on from "
-    "before them is told so.",
+    description="Forget what is kept for a while only: events and original files older than the shop keeps them. "
+    "Whoever reads on from before the events is told so.",
 )
 def housekeeping() -> None:
     """Every night."""
     prune_events()
+    prune_files()
 
 
 def build_jobs() -> "list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]":

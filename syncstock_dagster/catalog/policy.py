@@ -87,7 +87,7 @@ class CataloguePolicy(BaseModel):
 
 
 class OperationsPolicy(BaseModel):
-    """The ``[operations]`` table: what needs a second person, and how long it is told what happened."""
+    """The ``[operations]`` table: what needs a second person, and what is kept how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -95,6 +95,8 @@ class OperationsPolicy(BaseModel):
     second_person: tuple[str, ...] = ()
     #: So long events can be read; 0: for ever.
     keep_events_days: int = Field(default=90, ge=0)
+    #: So long original files are kept after they came last, ten years by default; 0: for ever.
+    keep_files_days: int = Field(default=3650, ge=0)
 
 
 def load_catalogue_policy(path: Path | None) -> CataloguePolicy:

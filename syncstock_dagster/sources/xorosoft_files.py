@@ -27,7 +27,7 @@ from syncstock_dagster.sources.xorosoft import (
     log,
     text,
 )
-from syncstock_dagster.store.copy import compress
+from syncstock_dagster.stock.uploads import keep_upload
 from syncstock_dagster.store.statements import statement
 from syncstock_dagster.workbooks.opening import Wording
 from syncstock_dagster.workbooks.reader_process import read_book
@@ -54,13 +54,8 @@ class XorosoftFile:
 
     def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
         """``xorosoft_products``, the file itself, and a line in ``xorosoft_sync_logs``."""
-        import hashlib
-
         keep_products(operation, pull_id)
-        operation.connection.execute(
-            "insert into uploads (content_sha256, size, content) values (%s, %s, %s) on conflict do nothing",
-            (hashlib.sha256(self._content).digest(), len(self._content), compress(self._content)),
-        )
+        keep_upload(operation.connection, self._content)
         log(
             operation.connection, "file_import", statistics,
             operation_id=operation.operation_id, import_file=self._file,

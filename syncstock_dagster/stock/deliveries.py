@@ -19,8 +19,9 @@ from psycopg import Connection
 
 from syncstock_dagster.operations.log import operating_system_user
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, Evidence, RowError
+from syncstock_dagster.stock.uploads import keep_upload
 from syncstock_dagster.store.connection import connect
-from syncstock_dagster.store.copy import compress, to_bytes
+from syncstock_dagster.store.copy import to_bytes
 from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
@@ -107,10 +108,7 @@ def receive(
     if known is not None:
         state = {"withdrawn": "rolled back", "rejected": "rejected"}.get(known["state"], "already received")
         return Receipt(known["delivery_id"], state, parsed.name, errors=parsed.errors)
-    connection.execute(
-        "insert into uploads (content_sha256, size, content) values (%s, %s, %s) on conflict do nothing",
-        (parsed.content_sha256, len(parsed.original), compress(parsed.original)),
-    )
+    keep_upload(connection, parsed.original)
     if parsed.rejected:
         return Receipt(delivery_id, "rejected", parsed.name, errors=parsed.errors)
     connection.execute(

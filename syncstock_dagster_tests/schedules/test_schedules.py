@@ -121,10 +121,17 @@ def test_the_times_are_those_of_the_settings() -> None:
     assert {morning_sync.execution_timezone, close_yesterday.execution_timezone} == {"UTC"}
 
 
-def test_every_night_old_events_are_forgotten(shop: Shop) -> None:
-    shop.db.change_products([{"sku": "A"}])
+def test_every_night_old_events_and_files_are_forgotten(shop: Shop) -> None:
+    shop.sell("a.csv", [("R1", "A", 1, "2026-01-10 12:00")])
+    shop.materialise("sales", day="2026-01-10")
     with psycopg.connect(shop.db.url) as connection:
-        connection.execute("update syncstock.sync_events set occurred_at = now() - interval '100 days'")
+        connection.execute(
+            "insert into syncstock.sync_events (event_type, entity_type, entity_id, occurred_at) "
+            "values ('a', 'x', '1', now() - interval '100 days')"
+        )
+        connection.execute("update syncstock.uploads set received_at = now() - interval '3651 days'")
     assert shop.defs.resolve_job_def("housekeeping").execute_in_process(instance=shop.instance).success
-    assert shop.db.operations(1)[["type", "status"]].to_numpy().tolist() == [["prune", "completed"]]
-    assert shop.db.operations(1)["created_by"][0].startswith("Dagster run")
+    pruned = shop.db.operations(2)
+    assert set(pruned["name"]) == {"events older than 90 days", "files older than 3650 days"}
+    assert set(pruned["status"]) == {"completed"}
+    assert pruned["created_by"][0].startswith("Dagster run")

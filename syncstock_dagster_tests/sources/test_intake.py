@@ -470,3 +470,27 @@ def test_a_sheet_is_judged_by_all_that_came_with_it_whatever_the_files_are_calle
         ["500", "500", "opening"], ["300", "0", "applied"], ["295", "-5", "applied"],
     ]  # fmt: skip
     assert db.audit() == {}
+
+
+def test_original_files_are_kept_so_long_after_they_came_last(db: SyncStockDB, write: Write) -> None:
+    def kept() -> int:
+        with psycopg.connect(db.url) as connection:
+            return connection.execute("select count(*) from syncstock.uploads").fetchone()[0]
+
+    sold, bought = (
+        str(write(f"{kind}/a.csv", f"{MOVED}{kind},1,A,,1,2026-03-02T12:00:00Z\n"))
+        for kind in ("sales", "purchases")
+    )
+    receive_paths(db, [sold, bought])
+    with psycopg.connect(db.url) as connection:
+        connection.execute("update syncstock.uploads set received_at = now() - interval '40 days'")
+    receive_paths(db, [bought], again=True)
+    assert db.prune_files() == 0  # ten years
+    assert db.prune_files(0) == 0  # for ever
+    assert (db.prune_files(30, dry_run=True), kept()) == (1, 2)
+    assert (db.prune_files(30, who="anna"), kept()) == (1, 1)
+    assert db.operations(1)[["type", "created_by"]].to_numpy().tolist() == [["prune", "anna"]]
+    # What it said is there, and it is known.
+    assert [one.state for one in receive_paths(db, [sold])] == ["already received"]
+    results, failures = post(db)
+    assert (len(results), failures) == (3, [])
