@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 _SEAL = "sealed.json"
+_OWNER = "database"
 #: Chroma's own; it changes when somebody opens it, and it notices damage by itself.
 _BOOKS = "chroma.sqlite3"
 #: The collection in an index's folder, which holds no other.
@@ -121,8 +122,11 @@ class Place(Protocol):
     #: Tells this place from every other, for as long as what lies there is the same.
     key: str
 
-    def create(self, name: str) -> Vectors:
-        """A new, empty index, to be written."""
+    def create(self, name: str, owner: str) -> Vectors:
+        """A new, empty index of a database, to be written."""
+
+    def owners(self) -> dict[str, str]:
+        """The indexes that lie here, each with its database."""
 
     def open(self, name: str) -> Vectors:
         """An index to be read."""
@@ -149,12 +153,19 @@ class FolderPlace:
         self._folder = folder
         self.key = f"folder {_id_of(folder)}"
 
-    def create(self, name: str) -> Vectors:
-        """A new, empty index, to be written."""
+    def create(self, name: str, owner: str) -> Vectors:
+        """A new, empty index of a database, to be written."""
         (self._folder / name).mkdir()
+        (self._folder / name / _OWNER).write_text(owner, encoding="ascii")
         client = self._client(name)
         with failing_as_unusable():
-            return Vectors(client, _create(client, _COLLECTION, _SYNC_AT_ONCE))
+            return Vectors(client, _create(client, _COLLECTION, owner, _SYNC_AT_ONCE))
+
+    def owners(self) -> dict[str, str]:
+        """The indexes that lie here, each with its database."""
+        return {
+            path.parent.name: path.read_text(encoding="ascii") for path in self._folder.glob(f"*/{_OWNER}")
+        }
 
     def open(self, name: str) -> Vectors:
         """An index to be read; its files must be those that were sealed."""
@@ -224,11 +235,19 @@ class ServerPlace:
         self._headers = _authorization(parts.username, parts.password)
         self.key = f"{parts.scheme}://{self._host}:{self._port}"
 
-    def create(self, name: str) -> Vectors:
-        """A new, empty collection."""
+    def create(self, name: str, owner: str) -> Vectors:
+        """A new, empty collection of a database."""
         client = self._client()
         with failing_as_unusable():
-            return Vectors(client, _create(client, name, {}))
+            return Vectors(client, _create(client, name, owner, {}))
+
+    def owners(self) -> dict[str, str]:
+        """The collections of databases, each with its own."""
+        client = self._client()
+        with failing_as_unusable():
+            found = {one.name: (one.metadata or {}).get(_OWNER) for one in client.list_collections()}
+        Vectors(client, None).close()
+        return {name: str(owner) for name, owner in found.items() if owner is not None}
 
     def open(self, name: str) -> Vectors:
         """A collection to be read."""
@@ -291,10 +310,12 @@ def new_name() -> str:
     return f"syncstock-{uuid.uuid4().hex[:16]}"
 
 
-def _create(client: Any, name: str, more: Mapping[str, int]) -> Any:
+def _create(client: Any, name: str, owner: str, more: Mapping[str, int]) -> Any:
     # No embedding function: Chroma's own would be fetched from the network.
     configuration = {"hnsw": {**_GRAPH, **more}}
-    return client.create_collection(name, configuration=configuration, embedding_function=None)
+    return client.create_collection(
+        name, configuration=configuration, metadata={_OWNER: owner}, embedding_function=None
+    )
 
 
 def _chroma_settings() -> Any:

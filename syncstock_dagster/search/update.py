@@ -108,8 +108,8 @@ def update_index(url: str, *, rebuild: bool = False) -> IndexReport:
             return IndexReport(None, embedding.name, documents, notice=NOT_INSTALLED)
         place = find_place(settings.home, settings.search_url)
         with _writing(connection, place):
-            _sweep(connection, place)
-            work = _Work(connection, place, embedding, _documents(connection))
+            owner = _sweep(connection, place)
+            work = _Work(connection, place, owner, embedding, _documents(connection))
             current = current_index(connection, place)
             reason = "asked for" if rebuild else _reason_to_rebuild(current, embedding)
             if reason is None:
@@ -211,18 +211,20 @@ class _Work:
         self,
         connection: Connection[Any],
         place: Place,
+        owner: str,
         embedding: Embedding,
         documents: Mapping[str, str],
     ) -> None:
         self._connection = connection
         self._place = place
+        self._owner = owner
         self._embedding = embedding
         self._documents = documents
 
     def build(self, reason: str) -> IndexReport:
         """A new index from nothing, swapped in when it is whole."""
         name = self._begin()
-        vectors = self._place.create(name)
+        vectors = self._place.create(name, self._owner)
         self._write(vectors, list(self._documents))
         self._finish(name, vectors, churn=0)
         return self._report(name, written=len(self._documents), rebuilt_because=reason)
@@ -342,8 +344,20 @@ def _writing(connection: Connection[Any], place: Place) -> Iterator[None]:
     connection.execute("select pg_advisory_unlock(hashtextextended(%(place)s, 0))", lock)
 
 
-def _sweep(connection: Connection[Any], place: Place) -> None:
-    """Remove what killed writers left and what was replaced."""
+def _sweep(connection: Connection[Any], place: Place) -> str:
+    """Remove what killed writers left, what was replaced, and what databases left that are gone; who owns new ones.
+
+    Where databases share a place, what belongs to one that is there is its own affair.
+    """
     for (name,) in connection.execute(statement("search/leftovers"), {"place": place.key}).fetchall():
         place.drop(name)
         connection.execute("delete from search_indexes where index_name = %s", (name,))
+    lying = place.owners()
+    databases = connection.execute(statement("search/databases")).fetchall()
+    known = {name for (name,) in connection.execute("select index_name from search_indexes")}
+    ((server, mine),) = [(server, owner) for server, owner, is_this in databases if is_this]
+    others = {owner for _, owner, is_this in databases if not is_this}
+    for name, owner in lying.items():
+        if owner.startswith(f"{server}/") and owner not in others and name not in known:
+            place.drop(name)
+    return mine

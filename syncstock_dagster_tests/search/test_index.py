@@ -26,6 +26,7 @@ from syncstock_dagster.search.find import search
 from syncstock_dagster.search.places import IndexUnusableError
 from syncstock_dagster.search.update import check_index, look, update_index
 from syncstock_dagster.settings import get_settings
+from syncstock_dagster_tests.conftest import Databases, FreshDatabases
 
 WORDS = "red blue green heart star tea light holder mug lantern cushion bunting clock garden wooden".split()  # noqa: SIM905
 
@@ -303,6 +304,26 @@ def test_search_goes_on_while_others_write(db: SyncStockDB, home: Path) -> None:
         for writer in writers:
             writer.result()
     assert_right(db, home)
+
+
+def test_indexes_of_databases_that_are_gone_are_removed_and_others_stay(
+    db: SyncStockDB, home: Path, make_database: Databases, fresh_databases: FreshDatabases
+) -> None:
+    fill(db, 5)
+    gone, other = SyncStockDB(fresh_databases.take()), SyncStockDB(fresh_databases.take())
+    for one in (gone, other):
+        one.upsert_products([{"sku": "A", "name": "red heart"}])
+        update_index(one.url)
+    (home / "search" / "mine").mkdir()  # who knows what it is
+    lying = folders(home)
+    gone.close()
+    make_database.drop(gone.url)
+    update_index(db.url)
+    kept = {check_index(one.url).index_name for one in (db, other)}
+    assert None not in kept
+    assert folders(home) == {"mine", *kept}
+    assert len(lying - folders(home)) == 1
+    fresh_databases.give_back(other.url)
 
 
 def test_a_second_home_has_an_index_of_its_own(
