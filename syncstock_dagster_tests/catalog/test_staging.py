@@ -313,6 +313,50 @@ def test_a_sku_of_another_article_is_told_with_what_to_do(
     assert db.audit() == {}
 
 
+def test_a_locked_article_loses_no_code_to_another(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "identifiers": {"zoho": "z1"}}, {"sku": "B"}, {"sku": "C"}])
+    mine = ids(db)["A"]
+    db.stage_products([{"sku": "B", "identifiers": {"zoho": "z1"}}], source="zoho")
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="it is B's")
+    db.approve_staged(db.staged()["staging_id"].to_list(), reason="fine")
+    db.lock_products([mine], minutes=5, who="anna")
+    assert db.commit_staged(who="bert").left == 1
+    assert db.staged()["problem"].to_list() == ["the code z1 belongs to an article locked by anna"]
+    assert state(db, "A")["identifiers.zoho"] == ["z1"]
+    db.reject_staged(db.staged()["staging_id"].to_list(), reason="not now")
+    # Also where A was to give it up in the same commit: what cannot be given up is not taken.
+    db.change_products(
+        [{"sku": "A", "identifiers": {"zoho": None}}, {"sku": "C", "identifiers": {"zoho": "z1"}}], who="bert"
+    )
+    assert state(db, "A")["identifiers.zoho"] == ["z1"]
+    assert "identifiers.zoho" not in state(db, "C")
+    db.unlock_products([mine], who="anna")
+    assert db.audit() == {}
+
+
+def test_a_code_goes_on_from_article_to_article_in_one_commit_or_nowhere(db: SyncStockDB) -> None:
+    codes = {sku: {"identifiers": {"rms": f"r{n}"}} for n, sku in enumerate("ABC")}
+    db.change_products([{"sku": sku, **one, "price": 1} for sku, one in codes.items()])
+    moved: list[dict[str, Any]] = [
+        {"sku": "C", "identifiers": {"rms": "new"}, "price": 2},
+        {"sku": "B", "identifiers": {"rms": "r2"}},
+        {"sku": "A", "identifiers": {"rms": "r1"}},
+    ]
+    waiting = db.stage_products(moved, source="zoho")
+    for one in db.conflicts()["conflict_id"]:
+        db.resolve(int(one), keep="new", reason="moved on")
+    db.approve_staged(operation_uuid=waiting.operation_uuid, reason="fine")
+    db.change_products([{"sku": "C", "price": 3}])
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (0, 3)
+    assert [state(db, sku)["identifiers.rms"] for sku in "ABC"] == [["r0"], ["r1"], ["r2"]]
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="theirs")
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (3, 0)
+    assert [state(db, sku)["identifiers.rms"] for sku in "ABC"] == [["r1"], ["r2"], ["new"]]
+    assert db.audit() == {}
+
+
 def test_a_change_staged_on_something_that_moved_meanwhile_is_not_committed_blindly(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1, "name": "Mug"}])
     waiting = db.stage_products([{"sku": "A", "price": 2}], source="zoho")

@@ -1,7 +1,8 @@
--- What cannot be committed, and why: the article is locked by somebody, it has moved since the change was staged,
--- it has come meanwhile, or its SKU, id or code belongs to another by now. Of two changes of one commit that want the
--- same, the one that was staged first has it. Grain: staged row.
-with moved as (
+-- What cannot be committed, and why: the article, or one that would lose a code to it, is locked by somebody; it has
+-- moved since the change was staged; it has come meanwhile; or its SKU, id or code belongs to another by now. Of two
+-- changes of one commit that want the same, the one that was staged first has it. Whoever wants what another change of
+-- the commit gives up fails with that one. Grain: staged row.
+with recursive moved as (
   select c.staging_id, string_agg(f.key, ', ' order by f.key) as fields
   from run_commit as c
   join products as p using (inventory_id)
@@ -31,18 +32,30 @@ elsewhere as (
   from said as s
   join product_identifiers as x on x.system = 'gtin' and lpad(x.identifier, 14, '0') = lpad(s.code, 14, '0')
   where s.system = 'gtin' and x.inventory_id is distinct from s.inventory_id),
-taken as (
-  select s.staging_id, min(s.code) as code
+held as (
+  select s.staging_id, s.field, s.code, s.holder_id,
+         case when h.sync_locked and h.sync_locked_until > clock_timestamp() and h.sync_locked_by <> %(who)s
+              then h.sync_locked_by end as locked_by,
+         g.staging_id is not null as is_given_up
   from elsewhere as s
-  where not exists (
-    select from sync_conflicts as k
-    where k.staging_id = s.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = s.field
-      and k.chosen_side = 'remote')
-    and not exists (             -- given up in the same commit
-      select from run_commit as g
-      where g.inventory_id = s.holder_id and g.change_data ? s.field
-        and not coalesce(nullif(g.change_data -> s.field -> 'new', 'null') ? s.code, false))
-  group by s.staging_id
+  join products as h on h.inventory_id = s.holder_id
+  left join run_commit as g
+    on g.inventory_id = s.holder_id and g.change_data ? s.field
+    and not coalesce(nullif(g.change_data -> s.field -> 'new', 'null') ? s.code, false)),
+kept as (
+  select h.staging_id, min(h.code) as code, min(h.locked_by) as locked_by
+  from held as h
+  where h.locked_by is not null
+  group by h.staging_id),
+taken as (
+  select h.staging_id, min(h.code) as code
+  from held as h
+  where not h.is_given_up
+    and not exists (
+      select from sync_conflicts as k
+      where k.staging_id = h.staging_id and k.conflict_type = 'identifier_taken' and k.field_name = h.field
+        and k.chosen_side = 'remote')
+  group by h.staging_id
   union all
   select s.staging_id, min(s.code)
   from said as s
@@ -67,7 +80,7 @@ found as (
   join products as p using (sku)
   where c.change_type = 'create' and p.inventory_id is distinct from c.inventory_id),
 problems as (
-  select c.staging_id,
+  select c.staging_id, c.inventory_id,
          case
            when p.sync_locked and p.sync_locked_until > clock_timestamp() and p.sync_locked_by <> %(who)s
              then 'locked by ' || p.sync_locked_by
@@ -76,6 +89,7 @@ problems as (
              then 'it exists by now'
            when c.change_type <> 'create' and p.inventory_id is null then 'it is not there'
            when m.fields is not null then 'changed meanwhile: ' || m.fields
+           when k.code is not null then 'the code ' || k.code || ' belongs to an article locked by ' || k.locked_by
            when t.code is not null then 'the code ' || t.code || ' belongs to another article by now'
            when r.inventory_id is not null or n.first_of_sku <> c.staging_id
              then 'the SKU belongs to another article by now'
@@ -86,8 +100,18 @@ problems as (
     on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
   left join moved as m using (staging_id)
   left join named as n using (staging_id)
-  left join taken as t using (staging_id))
+  left join kept as k using (staging_id)
+  left join taken as t using (staging_id)),
+failed as (
+  select p.staging_id, p.inventory_id, p.problem
+  from problems as p
+  where p.problem is not null
+  union
+  select h.staging_id, c.inventory_id, 'the code ' || h.code || ' belongs to another article by now'
+  from failed as f
+  join held as h on h.holder_id = f.inventory_id and h.is_given_up
+  join run_commit as c on c.staging_id = h.staging_id)
 update run_commit as c
 set problem = p.problem
-from problems as p
-where p.staging_id = c.staging_id and p.problem is not null
+from (select f.staging_id, min(f.problem) as problem from failed as f group by f.staging_id) as p
+where p.staging_id = c.staging_id
