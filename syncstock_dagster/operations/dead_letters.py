@@ -120,7 +120,8 @@ def replay(
     """Do once more what failed, as it is mended; exactly once. One that is replayed already stays so.
 
     Raises:
-        BadInput: there is no such letter, it was discarded, or nobody handles its kind.
+        BadInput: there is no such letter, it was discarded, nobody handles its kind, or it fails again: then it waits
+            as before.
     """
 
     def work(operation: Operation) -> Statistics:
@@ -134,6 +135,14 @@ def replay(
                 f"Nobody replays letters of kind {letter.kind!r}; known are {', '.join(sorted(known))}."
             )
         done = handler(operation, letter)
+        again = operation.connection.execute(
+            statement("dead_letters/failed_again"),
+            {"operation_id": operation.operation_id, "dead_letter_id": dead_letter_id},
+        ).fetchone()
+        if again is not None:
+            raise BadInput(
+                f"It fails again: {again[0]}. Mend dead letter {dead_letter_id} first, or discard it."
+            )
         _settle(operation, dead_letter_id, "replayed", reason)
         return {"replayed": 1, **(done if isinstance(done, dict) else {})}
 

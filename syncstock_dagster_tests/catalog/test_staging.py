@@ -253,6 +253,12 @@ def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> N
     letters = db.dead_letters()
     assert letters["kind"].to_list() == ["product"]
     letter = int(letters["dead_letter_id"][0])
+    with pytest.raises(BadInput, match="fails again: neither a SKU nor a code that is known"):
+        db.replay_letter(letter)
+    db.fix_letter(letter, {"fields": {"price": "6", "identifiers.zoho": ["z8"]}})
+    with pytest.raises(BadInput, match="fails again"):
+        db.replay_letter(letter)
+    assert db.dead_letters()["dead_letter_id"].to_list() == [letter]
     db.fix_letter(letter, {"sku": "Z"})
     db.replay_letter(letter)
     price = db.products().set_index("sku")["price"]["Z"]
