@@ -10,6 +10,7 @@ transaction is given out, and nothing can come in before it later.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
 START = "0-0-0"
+#: Three numbers that the database can hold.
+_POSITION = re.compile(r"[0-9]{1,18}-[0-9]{1,18}-[0-9]{1,18}")
 _CHANNEL = "syncstock_events"
 
 
@@ -35,8 +38,10 @@ def read_events(
     also where no event came: it may have moved on past other types.
 
     Raises:
-        BadInput: this is no position, or what happened after it was pruned.
+        BadInput: this is no position, what happened after it was pruned, or the limit is no number above zero.
     """
+    if limit < 1:
+        raise BadInput(f"{limit} events cannot be read: ask for one at least.")
     with connect(url) as connection:
         return _read(connection, position, types, limit)
 
@@ -148,8 +153,7 @@ def _refuse_pruned(connection: Connection[Any], position: str, done: int, window
 
 
 def _parsed(position: str) -> tuple[int, int, int]:
-    try:
-        done, window, last = (int(part) for part in position.split("-"))
-    except ValueError:
-        raise BadInput(f"{position!r} is no position in the events; {START!r} is the beginning.") from None
+    if not _POSITION.fullmatch(position):
+        raise BadInput(f"{position!r} is no position in the events; {START!r} is the beginning.")
+    done, window, last = (int(part) for part in position.split("-"))
     return done, window, last

@@ -147,8 +147,12 @@ def test_a_stream_is_read_in_pieces_from_a_position_without_gaps(db: SyncStockDB
         piece, position = read_events(db.url, position, types=["entity.*"], limit=7)
         pieces += piece
     assert pieces == whole
-    with pytest.raises(BadInput, match="no position"):
-        read_events(db.url, "yesterday")
+    for wrong in ("yesterday", "1-2", "1-2-3-4", "-1-2-3", f"{2**64}-0-0"):
+        with pytest.raises(BadInput, match="no position"):
+            read_events(db.url, wrong)
+    for limit in (0, -1):
+        with pytest.raises(BadInput, match="one at least"):
+            read_events(db.url, limit=limit)
 
 
 def test_an_event_of_a_transaction_that_ends_late_is_not_lost(db: SyncStockDB) -> None:
