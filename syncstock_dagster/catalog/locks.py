@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import operating_system_user
+from syncstock_dagster.operations.log import current_actor
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -24,7 +24,7 @@ def lock_products(
         BadInput: one of them is locked by somebody else, or is not there.
     """
     wanted = sorted(set(inventory_ids))
-    values = {"inventory_ids": wanted, "who": who or operating_system_user(), "minutes": minutes}
+    values = {"inventory_ids": wanted, "who": current_actor(who)[0], "minutes": minutes}
     with connect(url) as connection, connection.transaction(force_rollback=dry_run):
         rows = connection.execute(statement("locks/look"), values).fetchall()
         if missing := set(wanted) - {row[0] for row in rows}:
@@ -49,7 +49,7 @@ def unlock_products(
     """Give locks back, with ``force`` also those of others; how many there were."""
     values = {
         "inventory_ids": sorted(set(inventory_ids)),
-        "who": who or operating_system_user(),
+        "who": current_actor(who)[0],
         "force": force,
     }
     with connect(url) as connection, connection.transaction(force_rollback=dry_run):

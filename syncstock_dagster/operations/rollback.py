@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from syncstock_dagster.operations.log import Operation, Statistics, operating_system_user, run_operation
+from syncstock_dagster.operations.log import Operation, Statistics, current_actor, run_operation
 from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.posting import Posting
@@ -125,7 +125,7 @@ def roll_back(
     rollback = _Rollback(policies, default_location, selection, include_dependents, reason, digest)
     if second_person and not dry_run:
         rollback.second_person = tuple(second_person)
-        if _needs_asking(url, operation_uuid, selection, second_person, who or operating_system_user()):
+        if _needs_asking(url, operation_uuid, selection, second_person, current_actor(who)[0]):
             preview = preview_rollback(
                 url, operation_uuid, policies, default_location=default_location, selection=selection,
                 include_dependents=include_dependents,
@@ -247,6 +247,10 @@ class _Rollback:
 
     def begin(self, operation: Operation, operation_uuid: str) -> None:
         """Lock the operation that is asked for, and find whose evidence moves."""
+        if () in (self._asked.tables, self._asked.locations, self._asked.inventory_ids):
+            raise BadInput(
+                "Nothing is selected: name tables, locations or articles, or none of them for all of it."
+            )
         self._operation = operation
         self._connection: Connection[Any] = operation.connection
         self._requested_by: str | None = None

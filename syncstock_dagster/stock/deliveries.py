@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import Connection
 
-from syncstock_dagster.operations.log import operating_system_user
+from syncstock_dagster.operations.log import current_actor
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, MOVEMENT_SCHEMA, Evidence, RowError
 from syncstock_dagster.stock.uploads import keep_upload
 from syncstock_dagster.store.connection import connect
@@ -102,7 +102,7 @@ def receive(
         reader=parsed.reader,
         row_count=len(evidence) + product_rows,
         errors=json.dumps([error.as_dict() for error in parsed.errors]),
-        who=who or operating_system_user(),
+        who=current_actor(who)[0],
         operation_id=None,
     )
     if known is not None:

@@ -13,7 +13,7 @@ import pytest
 from syncstock_dagster import POSRecord, PurchaseRecord, SalesRecord, SyncStockDB, TransferRecord
 from syncstock_dagster.catalog.policy import OperationsPolicy
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import Operation, run_operation
+from syncstock_dagster.operations.log import Operation, acting, run_operation
 from syncstock_dagster.operations.pushes import record_pushes
 from syncstock_dagster_tests.operations.conftest import events_of
 
@@ -188,6 +188,33 @@ def test_a_second_person_does_what_the_first_one_looked_at(shop: SyncStockDB) ->
     shop.run_sync((), (), [POSRecord(2, 40, NOON + 10 * HOUR)])
     with pytest.raises(BadInput, match="preview it again"):
         shop.rollback(uuid, reason="yes", who="bert")
+    assert status(shop, uuid) == "completed"
+
+
+def test_nobody_is_the_second_person_to_oneself_however_it_is_said_who_acts(shop: SyncStockDB) -> None:
+    shop.__dict__["operations_policy"] = OperationsPolicy(second_person=("sync",))
+    uuid = day(shop)
+    for _ in range(2):
+        with acting(who="anna"):
+            assert shop.rollback(uuid, reason="wrong").status == "requested"
+    with acting(who="bert"):
+        assert shop.rollback(uuid, reason="yes").status == "rolled back"
+
+
+def test_what_is_locked_by_whoever_acts_is_not_locked_for_oneself(shop: SyncStockDB) -> None:
+    shop.change_products([{"sku": "A", "inventory_id": 900}])
+    with acting(who="anna"):
+        assert shop.lock_products([900])[0]["sync_locked_by"] == "anna"
+        assert shop.change_products([{"sku": "A", "price": 1}]).committed == 1
+        assert shop.unlock_products([900]) == 1
+
+
+def test_a_selection_of_nothing_is_no_rollback(shop: SyncStockDB) -> None:
+    uuid = day(shop)
+    with pytest.raises(BadInput, match="Nothing is selected"):
+        shop.rollback(uuid, reason="wrong", inventory_ids=[])
+    with pytest.raises(BadInput, match="Nothing is selected"):
+        shop.preview_rollback(uuid, tables=[])
     assert status(shop, uuid) == "completed"
 
 
