@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from syncstock_dagster import SyncStockDB
-from syncstock_dagster.demo import DemoSummary, generate_drop_folder, run_demo
+from syncstock_dagster.demo import DemoSummary, generate, generate_drop_folder, run_demo
 from syncstock_dagster.demo.catalogue import make_articles
 from syncstock_dagster.demo.generate import MANIFEST
+from syncstock_dagster.demo.run import business_days
 from syncstock_dagster.sources import list_drop, list_strays, parse_drop_file
 
-#: The smallest folder that shows everything.
-SMALL = {"articles": 120, "days": 21}
+#: The smallest folder that shows everything. Its days hold the ends of summer time in London and New York.
+SMALL: dict[str, Any] = {"articles": 120, "days": 21, "last_day": date(2025, 11, 9)}
 
 
 def _digest(folder: Path) -> dict[str, str]:
@@ -48,6 +50,8 @@ def test_the_full_size_is_a_plausible_shop(tmp_path: Path) -> None:
     assert len({sku for sku, _ in summary.expected.on_hand}) == 2_001  # one of them only a count sheet knows
     assert {location for _, location in summary.expected.on_hand} == {"london", "cairo", "newyork"}
     assert {Path(file.path).suffix for file in summary.files} == {".csv", ".xlsx", ".parquet"}
+    of_tills = {Path(file.path).name[:10] for file in summary.files if file.path.startswith("counts/pos/")}
+    assert len(of_tills) == 60, "every day has counts of a till"
     assert Counter(file.fate for file in summary.files) == Counter(
         {"posted": len(summary.files) - 3, "already received": 2, "rejected": 1}
     )
@@ -91,10 +95,42 @@ def test_what_a_killed_run_left_is_made_anew(small: DemoSummary, tmp_path: Path)
     assert not left.exists()
 
 
-@pytest.mark.parametrize("last_day", [date(2025, 3, 31), date(2024, 3, 10)])
-def test_any_season_will_do(tmp_path: Path, last_day: date) -> None:
-    summary = generate_drop_folder(tmp_path / "drop", **SMALL, last_day=last_day)
-    assert len(summary.expected.negative) == 2
+@pytest.mark.parametrize("last_day", [date(2025, 3, 31), date(2024, 3, 7), date(2026, 7, 1)])
+def test_the_same_happens_on_whatever_day_it_ends(small: DemoSummary, tmp_path: Path, last_day: date) -> None:
+    """Any weekday, any season, a 29th of February: only the dates are others, so what is told of it stays true."""
+    summary = generate_drop_folder(tmp_path / "drop", **SMALL | {"last_day": last_day})
+    assert summary.expected == small.expected
+    later = last_day - SMALL["last_day"]
+    assert [(file.delivered_at - later, file.fate) for file in summary.files] == [
+        (file.delivered_at, file.fate) for file in small.files
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "last_day"),
+    [
+        (datetime(2026, 3, 2, 3, 0, tzinfo=UTC), date(2026, 3, 1)),
+        (datetime(2026, 3, 2, 23, 59, tzinfo=UTC), date(2026, 3, 1)),
+        # New York has closed by now, and its till has not exported yet.
+        (datetime(2026, 3, 2, 2, 59, tzinfo=UTC), date(2026, 2, 28)),
+    ],
+)
+def test_it_ends_yesterday_and_nothing_of_it_lies_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime, last_day: date
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return now
+
+    monkeypatch.setattr(generate, "datetime", Clock)
+    folder = tmp_path / "drop"
+    delivered = [file.delivered_at for file in generate_drop_folder(folder, articles=120, days=21).files]
+    assert delivered[-1].date() == last_day + timedelta(days=1)
+    assert max(delivered).replace(tzinfo=UTC) < now
+    days = business_days(folder)
+    assert (days[0], days[-1]) == (f"{last_day - timedelta(days=21)}", f"{last_day + timedelta(days=1)}")
+    assert list_drop(folder)[0].name.startswith("products/")
 
 
 def _stock(db: SyncStockDB) -> dict[tuple[str, str], Decimal]:
@@ -102,15 +138,16 @@ def _stock(db: SyncStockDB) -> dict[tuple[str, str], Decimal]:
     return dict(zip(zip(stock["sku"], stock["location"], strict=True), stock["on_hand"], strict=True))
 
 
-def _assert_as_expected(db: SyncStockDB, summary: DemoSummary) -> None:
+def _assert_as_expected(db: SyncStockDB, summary: DemoSummary, judged_too_early: int = 0) -> None:
+    """``judged_too_early``: counts to review that the gate let pass before it knew what makes them so."""
     expected = summary.expected
     assert _stock(db) == expected.on_hand
     assert db.variances()["status"].value_counts().to_dict() == {
         "opening": expected.openings,
         "applied": expected.applied,
-        "review": expected.review,
+        "review": expected.review - judged_too_early,
         "held": expected.held,
-        "flagged": expected.flagged,
+        "flagged": expected.flagged + judged_too_early,
     }
     assert len(db.conflicts()) == expected.conflicts
     assert len(db.quarantine()) == expected.quarantined
@@ -161,7 +198,8 @@ def test_the_order_of_names_ends_in_the_same_stock_as_the_order_of_delivery(
     results = db.post_received(received)
     assert sum(result.counts_held for result in results) > small.expected.held
     assert sum(result.movements_duplicate for result in results) == small.expected.duplicates
-    _assert_as_expected(db, small)
+    # The last Sunday's sheet comes before a till's count of the week before, without which one line agrees.
+    _assert_as_expected(db, small, judged_too_early=1)
 
 
 def test_the_folder_says_in_which_order_its_files_came(small: DemoSummary) -> None:

@@ -21,7 +21,7 @@ class Location:
     closes: int
 
 
-#: Three zones that leave summer time on three different dates, all of them inside the default sixty days.
+#: Three zones, of which each begins and ends summer time on a date of its own.
 LOCATIONS = (
     Location("london", "Europe/London", 9, 19),
     Location("cairo", "Africa/Cairo", 10, 22),

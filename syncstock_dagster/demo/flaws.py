@@ -14,7 +14,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 
 from syncstock_dagster.demo.catalogue import LOCATIONS, seeded
-from syncstock_dagster.demo.history import LONDON, SPECIAL, SUNDAY, History
+from syncstock_dagster.demo.history import LONDON, SPECIAL, History
 from syncstock_dagster.demo.papers import CountSheet, Movement, MovementFile
 
 # A file that says again what another said has that one's name and more after an underscore, which sorts
@@ -115,7 +115,12 @@ def _wrong_clock(history: History, rng: Random) -> None:
     day = history.days[13]
     rows = [
         Movement(
-            f"CLK-{n}", "1", article.sku, "cairo", 1, datetime.combine(day.replace(year=WRONG_YEAR), time(12))
+            f"CLK-{n}",
+            "1",
+            article.sku,
+            "cairo",
+            1,
+            datetime(WRONG_YEAR, day.month, min(day.day, 28), 12),  # noqa: DTZ001
         )
         for n, article in enumerate(rng.sample(history.articles[SPECIAL:], 2))
     ]
@@ -125,8 +130,7 @@ def _wrong_clock(history: History, rng: Random) -> None:
 
 def _corrected_sheet(history: History, rng: Random) -> None:
     """Three lines of a sheet were mistyped; the whole sheet comes again, right, the next afternoon."""
-    sunday = next(day for day in history.days if day.weekday() == SUNDAY)
-    right = history.counts[f"counts/{sunday}-newyork-week.xlsx"]
+    right = next(sheet for path, sheet in history.counts.items() if path.endswith("-newyork-week.xlsx"))
     wrong = deepcopy(right)
     for index in rng.sample(range(len(wrong.lines)), 3):
         wrong.lines[index] = wrong.lines[index]._replace(quantity=wrong.lines[index].quantity + 4)

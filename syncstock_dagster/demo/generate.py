@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 
@@ -22,11 +22,8 @@ from syncstock_dagster.demo.files import (
     write_rows,
 )
 from syncstock_dagster.demo.flaws import Flaws, add_flaws
-from syncstock_dagster.demo.history import SPECIAL, History, simulate
+from syncstock_dagster.demo.history import NIGHT_ENDS, SPECIAL, History, simulate
 from syncstock_dagster.demo.papers import Expected, Fate
-
-#: Fixed, so that the demo is the same tomorrow. Its sixty days hold three ends of summer time.
-LAST_DAY = date(2025, 11, 9)
 
 #: Lists the files in the order of delivery. Hidden, so that no intake takes it for evidence.
 MANIFEST = ".demo.json"
@@ -54,11 +51,13 @@ class DemoSummary:
 
 
 def generate_drop_folder(
-    folder: Path, *, seed: int = 7, articles: int = 2000, days: int = 60, last_day: date = LAST_DAY
+    folder: Path, *, seed: int = 7, articles: int = 2000, days: int = 60, last_day: date | None = None
 ) -> DemoSummary:
     """Write the drop folder; the same arguments give the same bytes.
 
-    The folder appears when it is complete: a run that was killed leaves nothing that looks whole.
+    Without ``last_day`` the days end yesterday. What happens, and every number that follows, is the same on whatever
+    day they end; only the dates are others. The folder appears when it is complete: a run that was killed leaves
+    nothing that looks whole.
 
     Raises:
         FileExistsError: ``folder`` exists and is not empty.
@@ -68,7 +67,7 @@ def generate_drop_folder(
         raise ValueError(f"the demo needs at least {_FEWEST_ARTICLES} articles and {_FEWEST_DAYS} days")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; the demo does not mix its files with others")
-    history = simulate(seed, articles, days, last_day)
+    history = simulate(seed, articles, days, last_day or newest_day())
     flaws = add_flaws(history, seed)
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -82,6 +81,11 @@ def generate_drop_folder(
     (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(folder)
     return DemoSummary(folder, files, locations, history.expected)
+
+
+def newest_day() -> date:
+    """Yesterday; in the first hours of a day the one before, for yesterday's last papers are still to come."""
+    return (datetime.now(UTC) - timedelta(days=1, hours=NIGHT_ENDS)).date()
 
 
 def read_manifest(folder: Path) -> tuple[tuple[DemoFile, ...], tuple[dict[str, str], ...]] | None:

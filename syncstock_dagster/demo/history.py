@@ -12,6 +12,7 @@ reach are known without asking the engine.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,8 @@ from itertools import accumulate
 from syncstock_dagster.demo.catalogue import LOCATIONS, Article, Location, make_articles, seeded
 from syncstock_dagster.demo.papers import CountLine, CountSheet, Expected, Movement, MovementFile, Quantity
 
+#: Days of the shops' own week, which ends with the last day, whatever the calendar calls that: what happens, and every
+#: number that follows from it, is the same on whatever day the history ends.
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, SUNDAY = 0, 1, 2, 3, 6
 LONDON, CAIRO, NEWYORK = range(len(LOCATIONS))
 
@@ -48,8 +51,13 @@ RESTATED = (24, CAIRO)
 NOT_IN_CATALOGUE = CountLine("NEW-0001", "Sample box, no label", 12)
 
 _STALL = range(SPECIAL, SPECIAL + 12)
-_LATE_EVERY = 9  # days; a till's file of every ninth day is delivered three days late
+#: A till's file of every ninth day is delivered three days late, in the night to the fourth day after.
+_LATE_EVERY, _LATE_DAYS = 9, 3
+#: UTC: a day's last papers come in the night after it, before this hour.
+NIGHT_ENDS = 3
 _RECEIPT_LINES = ((1, 2, 3, 4, 5, 6), (30, 26, 18, 12, 8, 6))
+#: What a till's count finds: nothing, or a piece or two.
+_LITTLE = (0, 0, 0, 0, 0, 0, -1, -1, 1, -2)
 _PIECES = ((1, 2, 3, 4, 6), (62, 20, 8, 6, 4))
 
 
@@ -104,7 +112,7 @@ class _Simulation:
         self.rng = seeded(seed, "history")
         self.articles = make_articles(seed, articles)
         self.days = [last_day - timedelta(days=days - 1 - n) for n in range(days)]
-        self.stocktake = [day for day in self.days if day.weekday() == SUNDAY][1]
+        self.stocktake = [day for day in self.days if self._weekday(day) == SUNDAY][1]
         self.lines_a_day = articles // 5
         self.movements: dict[str, MovementFile] = {}
         self.counts: dict[str, CountSheet] = {}
@@ -118,10 +126,12 @@ class _Simulation:
         for number, day in enumerate(self.days):
             for shop in self.shops:
                 self._morning(shop, day)
+                if shop.index == number % len(self.shops):
+                    self._till_count(shop, day)
                 self._trade(shop, number, day)
-                if day.weekday() == SUNDAY:
+                if self._weekday(day) == SUNDAY:
                     self._sunday_count(shop, day)
-            if day.weekday() == TUESDAY:
+            if self._weekday(day) == TUESDAY:
                 self._send_transfers(day)
         for shop in self.shops:
             for index, article in enumerate(self.articles):
@@ -179,8 +189,8 @@ class _Simulation:
 
     def _stall(self, shop: _Shop, day: date) -> None:
         """A market stall tells its sales as totals of the day, once a week."""
-        sunday = day + timedelta(days=SUNDAY - day.weekday())
-        delivered_at = _utc(sunday + timedelta(days=1), 6, 30)
+        sunday = day + timedelta(days=SUNDAY - self._weekday(day))
+        delivered_at = _utc(sunday + timedelta(days=1), 2, 55)
         file = self._file(f"sales/{sunday}-cairo-stall.csv", delivered_at)
         restated = RESTATED[0]
         for article in (*_STALL, restated):
@@ -245,14 +255,16 @@ class _Simulation:
     def _trade(self, shop: _Shop, number: int, day: date) -> None:
         """The opening hours, minute by minute; on Wednesday a cycle count is made while the shop sells."""
         rng, place = self.rng, shop.location
-        late = (number + 3 * shop.index) % _LATE_EVERY == 4
-        file = self._file(f"sales/{day}-{place.code}.csv", _utc(day + timedelta(days=3 if late else 1), 5))
-        busy = (0.85, 0.8, 0.9, 1.0, 1.2, 1.35, 0.9)[day.weekday()]
+        late = (number + 3 * shop.index) % _LATE_EVERY == 4 and number + _LATE_DAYS <= len(self.days)
+        file = self._file(
+            f"sales/{day}-{place.code}.csv", _utc(day + timedelta(days=_LATE_DAYS if late else 1), 2, 45)
+        )
+        busy = (0.85, 0.8, 0.9, 1.0, 1.2, 1.35, 0.9)[self._weekday(day)]
         receipts = int(self.lines_a_day * busy / 2.6)
         minutes = sorted(rng.choices(range(place.opens * 60, place.closes * 60), k=receipts))
         lengths = rng.choices(*_RECEIPT_LINES, k=receipts)
         wanted = iter(rng.choices(range(len(self.articles)), cum_weights=shop.popularity, k=sum(lengths)))
-        noon = 12 * 60 + 15 if day.weekday() == WEDNESDAY else None
+        noon = 12 * 60 + 15 if self._weekday(day) == WEDNESDAY else None
         midnight = datetime.combine(day, time())
         for receipt, (minute, length) in enumerate(zip(minutes, lengths, strict=True), 1):
             if noon is not None and minute > noon:  # a sale of the very minute is inside the count
@@ -312,8 +324,8 @@ class _Simulation:
 
     def _adjust(self, shop: _Shop, day: date) -> None:
         """What the staff notice themselves, written on a list that is handed in twice a week."""
-        handed_in = _next(day, MONDAY, THURSDAY)
-        file = self._file(f"movements/{handed_in}-adjustments.csv", _utc(handed_in, 6))
+        handed_in = self._next(day, MONDAY, THURSDAY)
+        file = self._file(f"movements/{handed_in}-adjustments.csv", _utc(handed_in, 2, 50))
         code = shop.location.code
         for number in range(self.rng.randrange(5)):
             article = self.rng.randrange(SPECIAL, len(self.articles))
@@ -328,7 +340,7 @@ class _Simulation:
 
     def _reorder(self, shop: _Shop, day: date) -> None:
         """What runs low today comes with the supplier's next lorry: Monday or Thursday, not tomorrow."""
-        lorry = _next(day + timedelta(days=1), MONDAY, THURSDAY)
+        lorry = self._next(day + timedelta(days=1), MONDAY, THURSDAY)
         for article in range(SPECIAL, len(self.articles)):
             if shop.shelf[article] <= shop.reorder_at[article] and article not in shop.ordered:
                 shop.ordered.add(article)
@@ -338,7 +350,7 @@ class _Simulation:
     def _send_transfers(self, day: date) -> None:
         """On Tuesday evening goods leave for the next shop; they are there on Thursday morning."""
         arrival_day = day + timedelta(days=2)
-        file = self._file(f"movements/{day}-transfers.csv", _utc(day + timedelta(days=1), 4))
+        file = self._file(f"movements/{day}-transfers.csv", _utc(day + timedelta(days=1), 2, 40))
         for sender in self.shops:
             receiver = self.shops[(sender.index + 1) % len(self.shops)]
             for number in range(max(len(self.articles) // 100, 3)):
@@ -356,6 +368,13 @@ class _Simulation:
                 )
                 sender.move(article, -quantity, file.delivered_at)
                 receiver.arrivals[arrival_day].append((article, quantity, file.delivered_at))
+
+    def _till_count(self, shop: _Shop, day: date) -> None:
+        """Before the doors open the till has a shelf counted, in each shop in its turn; tills are believed."""
+        code = shop.location.code
+        at = datetime.combine(day, time(shop.location.opens - 1, 30))
+        sheet = CountSheet(f"counts/pos/{day}-{code}.csv", _utc(day, 15), code, at, "till")
+        self._count(shop, sheet, max(len(self.articles) // 100, 3), _LITTLE)
 
     def _wednesday_count(self, shop: _Shop, day: date) -> None:
         code = shop.location.code
@@ -376,14 +395,16 @@ class _Simulation:
     def _somebody(self) -> str:
         return self.rng.choice(("A. Haddad", "J. Miller", "S. Okoye", "L. Brandt", "M. Farouk"))
 
-    def _count(self, shop: _Shop, sheet: CountSheet, size: int) -> None:
+    def _count(
+        self, shop: _Shop, sheet: CountSheet, size: int, variances: Sequence[int] | None = None
+    ) -> None:
         """Count some articles. Most agree with the books; a few do not, and the shelf is right."""
         self.counts[sheet.path] = sheet
         for article in sorted(self.rng.sample(range(SPECIAL, len(self.articles)), size)):
             found = shop.shelf[article]
             # Papers that are still to come must not move the verdict across an edge of the gate: the special
             # articles show that on purpose, in these it would only make what is expected hard to say.
-            for variance in (self._variance(), 0):
+            for variance in (self.rng.choice(variances) if variances else self._variance(), 0):
                 counted = found + variance
                 on_arrival = counted - shop.book(article, sheet.delivered_at)
                 if counted >= 0 and tier(on_arrival) == tier(counted - shop.book(article)):
@@ -434,6 +455,17 @@ class _Simulation:
             sheet.lines.append(NOT_IN_CATALOGUE)
             self.expected.openings += 1
 
+    def _weekday(self, day: date) -> int:
+        """Of the shops' own week."""
+        return (SUNDAY - (self.days[-1] - day).days) % 7
+
+    def _next(self, day: date, *weekdays: int) -> date:
+        """The first day after ``day`` that is one of ``weekdays``."""
+        day += timedelta(days=1)
+        while self._weekday(day) not in weekdays:
+            day += timedelta(days=1)
+        return day
+
     def _file(self, path: str, delivered_at: datetime) -> MovementFile:
         return self.movements.setdefault(path, MovementFile(path, delivered_at))
 
@@ -444,14 +476,6 @@ def tier(variance: Quantity) -> str:
     if size < REVIEW_FROM:
         return "applied"
     return "review" if size <= HOLD_ABOVE else "held"
-
-
-def _next(day: date, *weekdays: int) -> date:
-    """The first day after ``day`` that is one of ``weekdays``."""
-    day += timedelta(days=1)
-    while day.weekday() not in weekdays:
-        day += timedelta(days=1)
-    return day
 
 
 def _utc(day: date, hour: int, minute: int = 0) -> datetime:

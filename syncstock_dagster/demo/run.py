@@ -17,13 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from syncstock_dagster.demo.generate import DemoFile, generate_drop_folder, read_manifest
+from syncstock_dagster.demo.history import NIGHT_ENDS
 from syncstock_dagster.sources import list_drop, parse_drop_file
 
 if TYPE_CHECKING:
     from syncstock_dagster import SyncResult, SyncStockDB
-
-#: Days are closed at this hour (UTC), after the tills' files of the day before have come.
-_CLOSE_HOUR = 6
 
 _STATES = (
     ("received", "posted"),
@@ -63,11 +61,11 @@ def run_demo(db: SyncStockDB, folder: Path, console: Console) -> None:
 
 
 def business_days(folder: Path) -> tuple[str, ...]:
-    """From the first day of the demo's history to the day of its last delivery, as partition keys."""
+    """From the evening before the first day, on which everything was counted, to the day of the last delivery."""
     manifest = read_manifest(folder)
     assert manifest is not None, "the demo was run"
     first, last = (manifest[0][place].delivered_at.date() for place in (0, -1))
-    return tuple((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
+    return tuple((first + timedelta(days=n)).isoformat() for n in range(-1, (last - first).days + 1))
 
 
 def _take(
@@ -86,7 +84,7 @@ def _take(
         closed: date | None = None
         for file in files:
             delivered_at = file.delivered_at.replace(tzinfo=UTC)
-            yesterday = (delivered_at - timedelta(days=1, hours=_CLOSE_HOUR)).date()
+            yesterday = (delivered_at - timedelta(days=1, hours=NIGHT_ENDS)).date()
             parsed = parse_drop_file(dropped[file.path], db.policies)
             receipt = db.receive(parsed, recorded_at=delivered_at)
             states[receipt.state] += 1
@@ -97,6 +95,8 @@ def _take(
                 for result in db.post_received([receipt.delivery_id], recorded_at=delivered_at):
                     _add(totals, result)
             progress.advance(task)
+        if states["received"]:
+            db.close_day(files[-1].delivered_at.date() - timedelta(days=1))
     return states, totals
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import IO
 
@@ -166,7 +167,9 @@ def _materialise_once(
     if any(found["title"] == _DEMO for found in server.backfills()):
         return
     from syncstock_dagster.definitions import defs
+    from syncstock_dagster.partitions import newest_day
 
+    days = tuple(day for day in days if date.fromisoformat(day) <= newest_day())
     graph = defs.resolve_asset_graph()
     # Of assets with and without days a backfill makes several runs; those without follow with the first sync.
     assets = sorted(
