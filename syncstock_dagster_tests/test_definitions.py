@@ -75,6 +75,7 @@ CHECKS = {
     "reconciled_stock:counts_held_or_flagged",
     "reconciled_stock:stocked_articles_are_listed",
     "reconciled_stock:no_unknown_articles",
+    "reconciled_stock:every_delivery_posted",
     "reconciled_stock:nothing_waits",
     "inventory_ledger:ledger_sums_to_stock",
     "daily_snapshot:snapshot_equals_ledger",

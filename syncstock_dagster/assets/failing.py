@@ -53,7 +53,10 @@ def no_folder(folder: str, error: Exception) -> dg.Failure:
     )
 
 
-def failed_work(what: str, failures: Sequence[tuple[str, Exception]]) -> dg.Failure:
-    """Some of the work could not be done; the rest was."""
+def told_failures(failures: Sequence[tuple[str, Exception]]) -> str:
+    """In words, that deliveries could not be posted and why."""
     told = "\n".join(f"- {name}: {type(error).__name__}: {error}" for name, error in failures[:_MOST_SHOWN])
-    return dg.Failure(description=f"{what}\n{told}", metadata={"failed": len(failures)}, allow_retries=False)
+    more = f"\n- and {len(failures) - _MOST_SHOWN} more" if len(failures) > _MOST_SHOWN else ""
+    return (
+        f"{len(failures)} could not be posted; they stay received, and all others are posted.\n{told}{more}"
+    )

@@ -308,7 +308,7 @@ def product_catalog(
     _observe(context, taken.listing, from_till=False, read=())
     refused = _tell_refused(context, taken)
     for failure in failures:
-        # It stays received, and the check nothing_waits names it.
+        # It stays received, and the check every_delivery_posted names it.
         context.log.error(
             f"{failure.what} could not be posted: {type(failure.error).__name__}: {failure.error}"
         )

@@ -100,8 +100,9 @@ def run_operation(
     is_rollbackable: bool = False,
     dry_run: bool = False,
     direction: Literal["up", "down", "bidirectional"] = "down",
+    delivery_id: int | None = None,
 ) -> Outcome:
-    """Run ``work`` in one transaction, exactly once, and record it.
+    """Run ``work`` in one transaction, exactly once, and record it; ``delivery_id`` is what a load posts.
 
     ``work`` may be called again after a failure that can pass; what the earlier call did was undone. What it
     returns is kept as the operation's statistics. Two names in it have a meaning here: ``seconds`` (by stage) goes
@@ -124,6 +125,7 @@ def run_operation(
         "who": who or on_behalf.who or operating_system_user(),
         "dagster_run_id": on_behalf.dagster_run_id,
         "is_rollbackable": is_rollbackable,
+        "delivery_id": delivery_id,
     }
     if dry_run:
         return _rehearse(url, values, work)

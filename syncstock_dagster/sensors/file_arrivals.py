@@ -143,7 +143,7 @@ def _ask(
     if tried_out:
         names = ", ".join(sorted(tick.names[fact] for fact in tried_out)[:5])
         reasons.append(
-            f"{len(tried_out)} were tried {MOST_ATTEMPTS} times and need a person ({names}): their last run says why"
+            f"{len(tried_out)} were tried {MOST_ATTEMPTS} times and need a person ({names}): red checks say why"
         )
     counted = ask(db, due)
     requests = []

@@ -24,9 +24,11 @@ def run_failures(context: dg.RunFailureSensorContext) -> None:
     run = context.dagster_run
     steps = []
     for event in context.get_step_failure_events():
-        error = event.step_failure_data.user_failure_data
-        why = error.description if error is not None and error.description else None
-        why = why or (event.step_failure_data.error.message if event.step_failure_data.error else "")
+        told, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+        why = told.description if told is not None else None
+        if not why and error is not None:
+            # What an asset did not turn into words of its own is wrapped by Dagster, which only names the step.
+            why = (error.cause or error).message
         steps.append(f"{event.step_key}: {(why or '').strip()}")
     text = "\n".join(steps) or context.failure_event.message or "No step says why."
     sent = alert(f"SyncStock: run of {run.job_name} failed", f"{text}\n\nRun {run.run_id}")

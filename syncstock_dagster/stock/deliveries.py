@@ -168,6 +168,25 @@ def waiting_with_days(url: str, limit: int) -> list[Waiting]:
         return [Waiting(delivery_id, name, tuple(days)) for delivery_id, name, days in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Unpostable:
+    """A delivery that is received and could not be posted when that was last tried. It stays as it is."""
+
+    delivery_id: int
+    name: str
+    days: tuple[date, ...]
+    since: datetime
+    times: int
+    error: str
+
+
+def unpostable(url: str) -> list[Unpostable]:
+    """What waits although its posting was tried, the oldest first."""
+    with connect(url) as connection:
+        rows = connection.execute(statement("deliveries/unpostable"))
+        return [Unpostable(number, name, tuple(days), *more) for number, name, days, *more in rows]
+
+
 def claim(
     connection: Connection[Any], identities: Iterable[str], again: bool, **values: Any
 ) -> tuple[int, dict[str, Any] | None]:

@@ -100,7 +100,9 @@ def post_deliveries(
         def work(operation: Operation, delivery_id: int = delivery_id) -> Statistics:
             return _post(operation, delivery_id, policies, catalogue_policy, default_location, recorded_at)
 
-        outcome = run_operation(url, name, "load", work, who=who, is_rollbackable=True)
+        outcome = run_operation(
+            url, name, "load", work, who=who, is_rollbackable=True, delivery_id=delivery_id
+        )
         if not outcome.statistics.get("nothing"):
             result = SyncResult.of(outcome, name)
             results.append(result)

@@ -12,6 +12,7 @@ from syncstock_dagster import SyncStockDB
 from syncstock_dagster.definitions import build_defs
 from syncstock_dagster.resources import SyncStock
 from syncstock_dagster.settings import get_settings
+from syncstock_dagster.sources.troubles import intake_facts
 from syncstock_dagster_tests.shop import COUNT_COLUMNS, MOVEMENT_COLUMNS, Shop, why_red
 
 DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
@@ -158,6 +159,45 @@ def test_a_bad_file_holds_up_none_of_the_good_ones_and_is_told(shop: Shop) -> No
     assert third.success
     assert shop.verdicts(third)["sales:every_file_taken"] is True
     # It was sold before the count of the fourth, which therefore holds.
+    assert shop.stock() == STOCK
+
+
+def test_a_delivery_that_cannot_be_posted_holds_up_nothing_but_itself(
+    shop: Shop, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days are published without it; a check names it with its error for as long as it waits, and people hear once."""
+    (tmp_path / "shop_rules.py").write_text(
+        "broken = True\ndef rule(counts):\n    return [1 / 0 if broken else None for _ in counts.itertuples()]\n"
+    )
+    config = tmp_path / "syncstock.toml"
+    config.write_text('[sources.excel]\ngate_rules = ["shop_rules:rule"]\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
+    get_settings.cache_clear()
+    fill(shop)
+    for times in (1, 2):
+        result = shop.run("nightly_close", DAYS[0], DAYS[-1])
+        assert result.success, why_red(result)
+        assert shop.stock() == {"A": 103, "B": 54}, "without the count of the fourth"
+        assert shop.metadata(result, "reconciled_stock")[DAYS[0]]["this_run_not_posted"] == 1
+        verdicts = shop.verdicts(result)
+        assert verdicts["reconciled_stock:every_delivery_posted"] is False
+        assert verdicts["reconciled_stock:nothing_waits"] is True, "one trouble is told by one check"
+        (found,) = [
+            e for e in result.get_asset_check_evaluations() if e.check_name == "every_delivery_posted"
+        ]
+        (row,) = (record.data for record in found.metadata["offending"].records)
+        assert (row["delivery"], row["first_day"], row["tried"]) == ("counts/2026-03-04.csv", DAYS[-1], times)
+        assert row["error"].startswith("ZeroDivisionError")
+    (fact,) = intake_facts(shop.db)
+    assert (fact.tier, fact.told.split(":")[0]) == (
+        "refused", "counts/2026-03-04.csv could not be posted",
+    )  # fmt: skip
+
+    monkeypatch.setattr("shop_rules.broken", False)
+    mended = shop.run("daily_sync", DAYS[-1])
+    assert shop.verdicts(mended)["reconciled_stock:every_delivery_posted"] is True
+    assert intake_facts(shop.db) == []
     assert shop.stock() == STOCK
 
 

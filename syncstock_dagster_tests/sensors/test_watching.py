@@ -46,7 +46,7 @@ def test_a_red_run_is_told_with_what_its_step_says(
     shop.drop("sales/a.csv", MOVEMENT_COLUMNS, [("R1", 1, "A", "london", 1, "2026-03-02 12:00")])
 
     def full(*_: object, **__: object) -> None:
-        raise RuntimeError("the disk is full")
+        raise psycopg.errors.DiskFull("the disk is full")
 
     monkeypatch.setattr("syncstock_dagster.stock.sync.post_deliveries", full)
     result = shop.run("daily_sync", "2026-03-02")

@@ -5,6 +5,10 @@ create function current_operation() returns bigint
   language sql stable
   return nullif(current_setting('syncstock.operation_id', true), '')::bigint;
 
+-- Which delivery a load posts: of one that could not be posted, the newest says why.
+alter table sync_operations add column delivery_id bigint references deliveries;
+
+create index sync_operations_delivery on sync_operations (delivery_id, operation_id) where delivery_id is not null;
 create index sync_operations_started on sync_operations using brin (started_at);
 create index sync_operations_run on sync_operations (dagster_run_id) where dagster_run_id is not null;
 create index sync_operations_readers on sync_operations (name, operation_id) where starts_with(name, 'reader of ');
