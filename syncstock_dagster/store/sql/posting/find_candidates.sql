@@ -2,7 +2,9 @@
 -- applied: of one slot the one received last, rooms of a session summed. Held counts that a later one of
 -- their slot replaces are superseded. word and point_word say who spoke first at the instant, the candidate's group
 -- or those that are applied. Grain: article, location, instant, source, session.
-with open_counts as (
+with gates_of_sources as materialized (
+  select source_id, limits from run_gates where category_id is null and inventory_id is null),
+open_counts as (
   select c.*
   from run_counts as n
   join stock_counts as c using (count_id)
@@ -54,8 +56,7 @@ select a.inventory_id, a.location_id, a.counted_at, a.source_id, a.session, a.qu
        earlier.counted_at, coalesce(here.counted_at, earlier.counted_at), coalesce(here.variance, 0),
        coalesce(of_article.limits, of_category.limits, of_source.limits), unit_value(p.cost, p.price), null
 from asked as a
-join run_gates as of_source
-  on of_source.source_id = a.source_id and of_source.category_id is null and of_source.inventory_id is null
+join gates_of_sources as of_source on of_source.source_id = a.source_id
 left join products as p on p.inventory_id = a.inventory_id
 left join run_gates as of_category
   on of_category.source_id = a.source_id and of_category.category_id = p.category_id

@@ -19,8 +19,9 @@ in_force as (
              and e.recorded_at <= k.known_at) end as variance,
          p.count_id, p.is_opening
   from points as p),
+-- Source and category as one key: by the source alone, every count would meet the limits of every category.
 gates as materialized (
-  select * from gates_in_effect(%(gates)s::jsonb)),
+  select *, source_id::bigint << 32 | category_id as category_key from gates_in_effect(%(gates)s::jsonb)),
 verdicts as (
   select distinct on (x.count_id) x.count_id, x.decision, x.tier, x.decided_by, x.counted, x.expected
   from decisions as x, stamp as k
@@ -28,19 +29,16 @@ verdicts as (
   order by x.count_id, x.decision_id desc),
 undecided as (
   select c.inventory_id, c.location_id, c.counted_at, c.quantity as counted, c.count_id,
-         v.decision as status,
-         coalesce((
-           select sum(e.delta) from ledger_entries as e
-           where e.inventory_id = c.inventory_id and e.location_id = c.location_id
-             and e.effective_at <= c.counted_at and e.recorded_at <= k.known_at), 0)
-         - coalesce((
-           select sum(e.delta) from ledger_entries as e
-           where e.inventory_id = c.inventory_id and e.location_id = c.location_id
-             and e.effective_at = c.counted_at and e.recorded_at <= k.known_at
-             and e.entry_type = 'adjustment'), 0) as expected
+         v.decision as status, b.expected
   from stock_counts as c
   join verdicts as v using (count_id)
   cross join stamp as k
+  cross join lateral (
+    select coalesce(sum(e.delta), 0) as expected
+    from ledger_entries as e
+    where e.inventory_id = c.inventory_id and e.location_id = c.location_id and e.effective_at <= c.counted_at
+      and not (e.effective_at = c.counted_at and e.entry_type = 'adjustment')
+      and e.recorded_at <= k.known_at) as b
   where c.decision in ('held', 'rejected', 'applied') and v.decision in ('held', 'rejected')
     and (c.withdrawn_by is null or %(known_at)s::timestamptz is not null)
     and not (c.standing = 'superseded' and %(known_at)s::timestamptz is null)
@@ -75,15 +73,15 @@ select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, 
        case when t.status = 'held' and w.count_id is not null
          then case when w.answered_by is null then 'wanted' else 'answered' end end as recount
 from together as t
-join locations as l using (location_id)
 join stock_counts as c using (count_id)
+join locations as l on l.location_id = c.location_id
 join sources as s using (source_id)
 left join verdicts as v using (count_id)
 join deliveries as b using (delivery_id)
 left join products as p on p.inventory_id = t.inventory_id
 left join gates as of_source
   on of_source.source_id = c.source_id and of_source.category_id is null and of_source.inventory_id is null
-left join gates as of_category on of_category.source_id = c.source_id and of_category.category_id = p.category_id
+left join gates as of_category on of_category.category_key = (c.source_id::bigint << 32 | p.category_id)
 left join gates as of_article on of_article.source_id = c.source_id and of_article.inventory_id = t.inventory_id
 left join recount_wishes as w on w.count_id = t.count_id
 cross join lateral (
