@@ -45,7 +45,8 @@ class VendorClient:
     Args:
         judge: what an answer says, as JSON; it raises ``PassingError``, ``ExpiredError``, ``PausedError`` or
             ``RefusedError`` where it says something else than what was asked for.
-        authorise: headers of the next call; after ``ExpiredError`` it is called with True.
+        authorise: address and headers of the next call; after ``ExpiredError`` it is called with True. It may raise
+            the same errors but that one.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class VendorClient:
         pace: Pace,
         *,
         judge: Callable[[httpx.Response], Any],
-        authorise: Callable[[bool], Mapping[str, str]],
+        authorise: Callable[[bool], tuple[str, Mapping[str, str]]],
         clock: Clock,
         seconds: float = 50.0,
         transport: httpx.BaseTransport | None = None,
@@ -64,8 +65,8 @@ class VendorClient:
         self._http = httpx.Client(timeout=seconds, transport=transport, follow_redirects=False)
         self.meter = Meter()
 
-    def get(self, url: str, parameters: Mapping[str, Any]) -> Any:
-        """One answer.
+    def get(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        """One answer, from a path behind the address.
 
         Raises:
             PausedError, RefusedError, UnreachableError: there is none.
@@ -77,12 +78,12 @@ class VendorClient:
         while attempt < _ATTEMPTS:
             self._clock.sleep(wait)
             self.meter.waited += wait
-            headers = self._authorise(is_expired)
-            is_expired = False
             self.meter.waited += self._pace.wait()
-            self.meter.calls += 1
             try:
-                answer = self._http.get(url, params=dict(parameters), headers=dict(headers))
+                address, headers = self._authorise(is_expired)
+                is_expired = False
+                self.meter.calls += 1
+                answer = self._http.get(address + path, params=dict(parameters), headers=dict(headers))
                 self.meter.transferred += len(answer.content)
                 return self._judge(answer)
             except ExpiredError:

@@ -138,7 +138,7 @@ class Xorosoft:
             "Xorosoft",
             pace,
             judge=_judge,
-            authorise=lambda _: {"Authorization": f"Basic {self._basic}"},
+            authorise=lambda _: (self._base, {"Authorization": f"Basic {self._basic}"}),
             clock=context.clock,
             transport=context.transport,
         )
@@ -248,7 +248,7 @@ class Xorosoft:
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """The rows of one page, and whether it is the last."""
-        said = self._client.get(self._base + path, parameters)
+        said = self._client.get(path, parameters)
         rows, number, pages = said.get("Data"), said.get("Page"), said.get("TotalPages")
         if not isinstance(rows, list) or not isinstance(pages, int):
             raise RefusedError("Xorosoft's answer does not say its rows and pages.", is_about_call=True)

@@ -267,16 +267,15 @@ class Zoho:
     # -- calls -------------------------------------------------------------------------------------------------
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        self._token = self._token or self._tokens.get()
-        url = f"{self._token.api_url}{_PATHS[self._table.api]}{path}"
-        said = self._client.get(url, {"organization_id": self._organisation, **parameters})
+        said = self._client.get(path, {"organization_id": self._organisation, **parameters})
         assert isinstance(said, dict)
         return said
 
-    def _authorise(self, is_expired: bool) -> dict[str, str]:
+    def _authorise(self, is_expired: bool) -> tuple[str, dict[str, str]]:
         # Asked for each call: another process may have refreshed it, and it may have come to its end.
         self._token = self._tokens.get(self._token.text if is_expired and self._token else None)
-        return {"Authorization": f"Zoho-oauthtoken {self._token.text}"}
+        address = f"{self._token.api_url}{_PATHS[self._table.api]}"
+        return address, {"Authorization": f"Zoho-oauthtoken {self._token.text}"}
 
     def _judge(self, answer: httpx.Response) -> dict[str, Any]:
         status = answer.status_code

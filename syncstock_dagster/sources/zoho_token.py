@@ -1,6 +1,7 @@
 """Zoho's access token: one for all processes, kept in PostgreSQL and refreshed under its row's lock.
 
-What belongs here: getting a token. What does not: using it (``sources.zoho``).
+What belongs here: getting a token. What does not: using it (``sources.zoho``), and trying again
+(``sources.vendor_http``).
 
 Zoho gives out ten tokens in ten minutes for one refresh token, so nobody refreshes what somebody else has just
 refreshed. The token is never logged and never part of an error.
@@ -17,12 +18,15 @@ import httpx
 
 from syncstock_dagster.accounts import Accounts, DataCentre
 from syncstock_dagster.sources.clock import Clock
-from syncstock_dagster.sources.protocol import PausedError, RefusedError, UnreachableError
+from syncstock_dagster.sources.protocol import PausedError, RefusedError
+from syncstock_dagster.sources.vendor_http import PassingError, json_of, retry_after
 from syncstock_dagster.store.connection import connect
 
 #: Of ten; the last one is for whoever stands in front of it.
 _MOST = 9
 _WINDOW = timedelta(minutes=10)
+#: What Zoho calls it when somebody else has taken all ten.
+_TOO_MANY = "access denied"
 #: A token is not used for its last minute.
 _MARGIN = timedelta(minutes=1)
 
@@ -73,7 +77,7 @@ class Tokens:
         """A token that is valid by its date, and is not ``stale``.
 
         Raises:
-            PausedError, RefusedError, UnreachableError: Zoho gives none.
+            PassingError, PausedError, RefusedError: Zoho gives none.
         """
         values: dict[str, Any] = {"account": self._account, "now": self._clock.database_time}
         with connect(self._url) as connection:
@@ -110,16 +114,19 @@ class Tokens:
         }
         try:
             answer = self._http.post(f"{self._server}/oauth/v2/token", data=form)
-            said = answer.json()
-        except (httpx.RequestError, ValueError) as error:
-            raise UnreachableError(
-                f"Zoho's accounts server did not answer as it should ({type(error).__name__})."
-            ) from None
+        except httpx.RequestError as error:
+            raise PassingError(f"its accounts server does not answer ({type(error).__name__})") from None
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise PassingError(f"HTTP {answer.status_code} from its accounts server", retry_after(answer))
+        said = json_of(answer)
         token = said.get("access_token") if isinstance(said, dict) else None
         if not token:
-            wrong = said.get("error", "no token") if isinstance(said, dict) else "no token"
-            if answer.status_code >= 500 or answer.status_code == 429:
-                raise UnreachableError(f"Zoho's accounts server: HTTP {answer.status_code}, {wrong}.")
+            wrong = str(said.get("error", "no token"))[:100] if isinstance(said, dict) else "no token"
+            if wrong.casefold() == _TOO_MANY:
+                raise PassingError(
+                    "it was asked for too many tokens; right credentials are answered so, too",
+                    _WINDOW.total_seconds(),
+                )
             raise RefusedError(
                 f"Zoho gives no token: {wrong}. Check SYNCSTOCK_ZOHO_CLIENT_ID, ..._CLIENT_SECRET, "
                 "..._REFRESH_TOKEN and ..._DATA_CENTRE."

@@ -137,6 +137,42 @@ def test_a_token_lives_its_hour_and_nobody_asks_for_more_than_zoho_gives(
         assert "ten tokens" in result.reason or "gives ten" in result.reason
 
 
+def test_a_token_is_asked_for_again_where_that_may_help(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    """The accounts server fails as any server does; that is no reason to doubt the credentials, or to end the night."""
+    vendor, fake = pair
+    fake.token_faults.next("500", "html", "timeout", "connection")
+    assert vendor.pull(db).status == "complete"
+    assert (len(fake.token_faults.calls), len(fake.refreshed)) == (5, 1)
+    fake.expire_tokens()
+    fake.token_faults.next("500")
+    assert vendor.pull(db).status == "complete"  # still known as expired when it is asked for again
+    fake.expire_tokens()
+    fake.token_faults.next(*["500"] * 9)
+    with pytest.raises(UnreachableError, match="5 times: HTTP 500 from its accounts server"):
+        vendor.pull(db)
+    fake.token_faults.heal()
+    assert vendor.pull(db).status == "complete"
+    assert agrees(db, vendor)
+
+
+def test_tokens_that_somebody_else_has_used_up_are_waited_for(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
+) -> None:
+    """Zoho says "Access Denied" then, which is nothing about the credentials; nobody asks before it is over."""
+    vendor, fake = pair
+    fake.refreshed += [vendor.clock.now()] * 10
+    for _ in range(2):
+        result = vendor.pull(db)
+        assert (result.status, result.pages) == ("partly", 0)
+        assert "too many tokens" in result.reason
+    assert len(fake.token_faults.calls) == 1
+    vendor.clock.pass_by(minutes=11)
+    assert vendor.pull(db).status == "complete"
+    assert agrees(db, vendor)
+
+
 def test_an_item_that_changes_while_it_is_pulled_ends_as_it_was_seen_last(
     db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
 ) -> None:

@@ -63,6 +63,7 @@ class ZohoStandIn:
     refresh_token: str = "1000.refresh"  # noqa: S105
     locations: dict[str, str] = field(default_factory=lambda: {"460000000038080": "Head Office"})
     faults: Faults = field(default_factory=Faults)
+    token_faults: Faults = field(default_factory=Faults)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     #: Yields so many a page, whatever was asked for.
     page_size: int | None = None
@@ -105,10 +106,15 @@ class ZohoStandIn:
 
     async def _token(self, request: Request) -> Response:
         form = dict(item.split("=", 1) for item in (await request.body()).decode().split("&"))
+        fault = await self.token_faults.take(request.url.path, {})
+        if fault is not None and (answer := common(fault, JSONResponse({}))) is not None:
+            return answer
         now = self.now()
         recent = [at for at in self.refreshed if at > now - _WINDOW]
         if len(recent) >= _TOKENS:
-            return JSONResponse({"error": "Access Denied", "status": "failure"}, status_code=400)
+            why = "You have made too many requests continuously. Please try again after some time."
+            denied = {"error_description": why, "error": "Access Denied", "status": "failure"}
+            return JSONResponse(denied, status_code=400)
         known = (self.client_id, self.client_secret, self.refresh_token, "refresh_token")
         if tuple(form.get(n) for n in ("client_id", "client_secret", "refresh_token", "grant_type")) != known:
             return JSONResponse({"error": "invalid_client"})
