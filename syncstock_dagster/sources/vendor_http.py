@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ _ATTEMPTS = 5
 #: Seconds. What takes longer is not waited for.
 _LONGEST_WAIT = 60.0
 _FIRST_WAIT = 1.0
+_LONGEST_BLOCK = 86_400.0
 
 
 class PassingError(Exception):
@@ -132,8 +134,22 @@ def json_of(answer: httpx.Response) -> Any:
 
 
 def retry_after(answer: httpx.Response) -> float:
-    """The seconds that the vendor asks to wait; 0 where it does not say."""
+    """The seconds that the vendor asks to wait, told as a number or as a date; 0 where it does not say.
+
+    A date counts by the clock that told it. More than a day is not believed.
+    """
+    told = answer.headers.get("Retry-After", "0")
     try:
-        return max(0.0, float(answer.headers.get("Retry-After", "0")))
+        seconds = float(told)
     except ValueError:
-        return 0.0
+        until, now = _date(told), _date(answer.headers.get("Date", "")) or datetime.now(UTC)
+        seconds = (until - now).total_seconds() if until is not None else 0.0
+    return min(max(0.0, seconds), _LONGEST_BLOCK)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import psycopg
 import pytest
 
@@ -17,6 +18,7 @@ from syncstock_dagster.operations.dead_letters import replay
 from syncstock_dagster.sources import asking, hints
 from syncstock_dagster.sources.protocol import PausedError, RefusedError, Source, UnreachableError
 from syncstock_dagster.sources.pull import letter_handler, newest_change
+from syncstock_dagster.sources.vendor_http import retry_after
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
 from syncstock_dagster_tests.sources import vendors
 from syncstock_dagster_tests.sources.test_contract import agrees, count_of, stock
@@ -464,6 +466,26 @@ def test_a_limit_told_by_a_gateway_is_kept_to(db: SyncStockDB) -> None:
     vendor.clock.pass_by(hours=1)
     assert vendor.pull(db).status == "complete"
     assert agrees(db, vendor)
+
+
+def test_a_wait_may_be_told_as_a_date(db: SyncStockDB) -> None:
+    """It counts by the clock that told it: ours may be wrong."""
+    vendor, fake = vendors.zoho(db.url)
+    fake.faults.next(None, "429 date")
+    assert vendor.pull(db).status == "partly"
+    vendor.clock.pass_by(minutes=25)
+    assert (vendor.pull(db).pages, len(fake.faults.calls)) == (0, 2)
+    vendor.clock.pass_by(minutes=5)
+    assert vendor.pull(db).status == "complete"
+    assert agrees(db, vendor)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("soon", 0), ("nan", 0), ("-3", 0), ("Mon, 99 Foo 2026 09:00:00 GMT", 0), ("inf", 86_400), ("2.5", 2.5)],
+)
+def test_a_wait_that_makes_no_sense_is_none_or_a_day(told: str, seconds: float) -> None:
+    assert retry_after(httpx.Response(429, headers={"Retry-After": told})) == seconds
 
 
 def test_a_pull_that_takes_days_goes_on_as_long_as_it_gets_on(db: SyncStockDB) -> None:

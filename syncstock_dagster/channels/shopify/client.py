@@ -25,6 +25,7 @@ from syncstock_dagster.channels.shopify.errors import (
     TooExpensiveError,
     UnreachableError,
 )
+from syncstock_dagster.sources.vendor_http import retry_after
 
 _ATTEMPTS = 6
 _MOST_THROTTLED, _THROTTLED_WAIT = 60, 0.1
@@ -188,7 +189,7 @@ class ShopifyClient:
                 "scopes, and SYNCSTOCK_SHOPIFY_VERSION."
             )
         if answer.status_code != httpx.codes.OK:
-            return None, f"HTTP {answer.status_code}", _retry_after(answer)
+            return None, f"HTTP {answer.status_code}", retry_after(answer)
         try:
             told = answer.json()
         except ValueError:
@@ -227,13 +228,6 @@ def _extension(told: Mapping[str, Any] | None, code: str) -> dict[str, Any] | No
         if (one.get("extensions") or {}).get("code") == code:
             return dict(one["extensions"])
     return None
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    try:
-        return float(answer.headers.get("retry-after", 0))
-    except ValueError:
-        return 0.0
 
 
 __all__ = ["Credentials", "ShopifyClient", "ShopifyError"]

@@ -57,6 +57,9 @@ def common(fault: str, whole: JSONResponse) -> Response | None:
         return HTMLResponse(_GATEWAY, status_code=502)
     if fault == "429 html":
         return HTMLResponse(_GATEWAY, status_code=429, headers={"Retry-After": "3600"})
+    if fault == "429 date":  # half an hour, by the clock of whoever answers
+        dates = {"Date": "Mon, 02 Mar 2026 08:59:30 GMT", "Retry-After": "Mon, 02 Mar 2026 09:29:30 GMT"}
+        return HTMLResponse(_GATEWAY, status_code=429, headers=dates)
     if fault == "html 200":
         return HTMLResponse(_GATEWAY)
     if fault == "cut":
