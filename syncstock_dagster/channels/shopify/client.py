@@ -35,6 +35,14 @@ _MARGIN = timedelta(minutes=10)
 _TRANSIENT = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"})
 
 
+class _PassingError(Exception):
+    """What went wrong may pass, not before ``pause`` seconds."""
+
+    def __init__(self, reason: str, pause: float) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
 class Credentials:
     """A token that was given, or the right to ask for one. Neither is ever shown."""
 
@@ -59,7 +67,7 @@ class Credentials:
         """A token that is good now; ``instead_of`` one that was refused.
 
         Raises:
-            RefusedError: the shop gives none.
+            RefusedError, httpx.HTTPError, _PassingError: the shop gives none.
         """
         if self._given is not None:
             return self._given.get_secret_value()
@@ -75,14 +83,19 @@ class Credentials:
                         "client_secret": self._client_secret.get_secret_value(),
                     },
                 )
+                if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+                    raise _PassingError(f"no token, HTTP {answer.status_code}", retry_after(answer))
                 if answer.status_code != httpx.codes.OK:
                     raise RefusedError(
                         f"The shop gives no token (HTTP {answer.status_code}): check client id and secret, and "
                         "whether the app is installed."
                     )
-                told = answer.json()
-                self._token = str(told["access_token"])
-                self._until = clock.now() + timedelta(seconds=int(told.get("expires_in", 86_399)))
+                try:
+                    told = answer.json()
+                    token, lives = str(told["access_token"]), int(told.get("expires_in", 86_399))
+                except (ValueError, KeyError, TypeError):
+                    raise _PassingError("no token in the answer to the request for one", 0.0) from None
+                self._token, self._until = token, clock.now() + timedelta(seconds=lives)
             return self._token
 
 
@@ -183,6 +196,8 @@ class ShopifyClient:
                     answer = self._post(name, variables, renewed)
         except httpx.HTTPError as error:
             return None, f"{type(error).__name__}", 0.0
+        except _PassingError as error:
+            return None, str(error), error.pause
         if answer.status_code in (401, 402, 403, 404, 423):
             raise RefusedError(
                 f"{name}: HTTP {answer.status_code} from {self.shop}: check the shop's name, the token and its "

@@ -130,6 +130,8 @@ class Shop:
         self.points = 0.0
         self.seconds_inside = 0.0  # processor time that is the shop's and not its caller's
         self.fault: Fault | None = None
+        #: What becomes of the next requests for a token, one after the other.
+        self.token_faults: list[str] = []
         self.before_call: Callable[[str], None] | None = None
         self.keys: dict[str, tuple[str, dict[str, Any] | None]] = {}
         self._available = maximum
@@ -254,7 +256,7 @@ class Shop:
 
     def _handle(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if path == "/admin/oauth/access_token":
-            return self._issue(body)
+            return self._fail(self.token_faults.pop(0), {}) if self.token_faults else self._issue(body)
         version = path.removeprefix("/admin/api/").partition("/")[0]
         if version not in self.versions or not path.endswith("/graphql.json"):
             return _json(404, {"errors": "Not Found"})

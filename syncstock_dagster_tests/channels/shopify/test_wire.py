@@ -219,6 +219,18 @@ def test_wrong_client_credentials_are_told_in_words() -> None:
         shop.locations(client)
 
 
+def test_a_token_is_asked_for_again_where_that_may_help() -> None:
+    talk = Talk()
+    client = talk.of(Credentials(client_id="client-id", client_secret=SecretStr("client-secret")))
+    talk.shop.token_faults = ["500", "html", "429", "cut", "drop"]
+    assert shop.locations(client)
+    assert len(talk.shop.issued) == 1
+    talk.clock.sleep(24 * 3600)
+    talk.shop.token_faults = ["500"] * 9
+    with pytest.raises(UnreachableError, match="no token, HTTP 500, 6 times"):
+        shop.locations(client)
+
+
 def test_pages_are_sized_so_that_no_query_is_too_expensive_whatever_the_shop_charges() -> None:
     """What the shop says of the cost is learnt, also from a refusal."""
     talk = Talk(cost_factor=2.5)
