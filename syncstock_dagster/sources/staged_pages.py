@@ -7,6 +7,7 @@ What belongs here: one page. What does not: asking for it, and the end of the ru
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,8 @@ from syncstock_dagster.store.statements import statement
 
 #: The kind of dead letters that are rows of a source; they are replayed by asking the source again.
 ROW = "source.row"
+#: Why neither of two rows is taken.
+STANDS_TWICE = "stands twice in one location, and which row is right is not known: mend it there"
 _LONGEST_CODE = 200
 
 _LEVELS = pa.schema(
@@ -119,15 +122,19 @@ def _changes(items: list[Item], refusals: Refusals) -> tuple[pa.Table, int]:
 
 
 def _levels(page: Page, ask: Ask, items: list[Item], default_location: str, refusals: Refusals) -> pa.Table:
-    """Levels as rows of ``raw_pulled_levels``."""
+    """Levels as rows of ``raw_pulled_levels``. Of two of one article and location on one page neither is taken."""
     is_filtered = ask.category is not None or ask.brand is not None
     wanted = {one.code for one in items} if is_filtered else None
+    placed = [
+        one if one.location is not None else replace(one, location=default_location) for one in page.levels
+    ]
+    times = Counter((one.code, one.location) for one in placed)
     rows: list[dict[str, Any]] = []
-    for position, given in enumerate(page.levels):
-        level = given if given.location is not None else replace(given, location=default_location)
+    for position, level in enumerate(placed):
         if (wanted is not None and level.code not in wanted) or ask.location not in (None, level.location):
             continue
-        if (reason := _what_is_wrong(level)) is not None:
+        reason = STANDS_TWICE if times[level.code, level.location] > 1 else _what_is_wrong(level)
+        if reason is not None:
             told = {"sku": level.sku, "location": level.location, "quantity": str(level.quantity)}
             refusals.append(({"id": level.code, "row": told}, reason))
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Any
 from syncstock_dagster.errors import BadInput, RowError
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page
+from syncstock_dagster.sources.staged_pages import STANDS_TWICE
 from syncstock_dagster.sources.vendors import our_location
 from syncstock_dagster.sources.xorosoft import (
     NAME,
@@ -35,6 +37,7 @@ from syncstock_dagster.workbooks.sheets import Cell, Grid, UnreadableFileError
 
 _PAGE = 2_000
 _HEADER_WITHIN = 30
+_NAMING = ("sku", "warehouse")
 _AMOUNTS = {"available": "stock_available", "allocated": "stock_allocated", "on_order": "stock_on_order"}
 
 
@@ -48,6 +51,13 @@ class XorosoftFile:
         self.meter = Meter()
         self._content, self._file, self._table, self._counted_at = content, file, table, counted_at
         self._grid, self._header, self._places = _opened(content, file, table.columns)
+        # Its pages are ours: two lines of one article stand in one file, however far apart.
+        self._times = Counter(
+            tuple(
+                self._cell(place, self._places[field]) if field in self._places else None for field in _NAMING
+            )
+            for place in range(self._header + 1, len(self._grid))
+        )
 
     def close(self) -> None:
         """Nothing is open."""
@@ -83,6 +93,8 @@ class XorosoftFile:
                 if any(self._is_error(place, column) for column in self._places.values()):
                     raise ValueError("a cell with an error, which is not zero")
                 item, level = self._understood(cells)
+                if self._times[item.code, cells.get("warehouse")] > 1:
+                    raise ValueError(STANDS_TWICE)
             except ValueError as error:
                 told = {**cells, "file": self._file, "sheet": self._grid.name, "line": row}
                 refused.append(({"id": cells.get("sku"), "row": told}, str(error)))

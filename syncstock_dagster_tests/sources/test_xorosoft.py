@@ -16,7 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from syncstock_dagster import SyncStockDB
-from syncstock_dagster.demo.vendors.xorosoft import XorosoftStandIn
+from syncstock_dagster.demo.vendors.xorosoft import XorosoftItem, XorosoftStandIn
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.sources import asking
@@ -222,3 +222,28 @@ def test_two_of_its_stores_cannot_be_one_of_ours(db: SyncStockDB) -> None:
     done = vendor.pull(db)
     assert done.refused == 2
     assert set(stock(db).values()) == {Decimal(3)}
+
+
+def test_an_item_that_stands_twice_in_one_store_is_told_and_not_chosen_from(db: SyncStockDB) -> None:
+    vendor, fake = vendors.xorosoft(db.url, 5)
+    fake.items["a twin"] = XorosoftItem("id-9", "X00003", "A twin", {"Main": "50"})
+    done = vendor.pull(db)
+    assert (done.refused, done.levels) == (2, 4)
+    assert "stands twice" in db.dead_letters().iloc[0]["reason"]
+    assert "X00003" not in stock(db)
+    assert {one["sku"] for one in rows(db, "select sku from xorosoft_products")} == set(stock(db))
+    del fake.items["a twin"]
+    vendor.pull(db)
+    assert agrees(db, vendor)
+
+
+def test_an_item_that_stands_twice_in_a_file_is_told_however_far_apart(
+    trusting: SyncStockDB, tmp_path: Path
+) -> None:
+    path = tmp_path / "stock.csv"
+    lines = [f"{number:05},Main WH,{number % 7 + 1}" for number in (*range(2_500), 3)]
+    path.write_text("\n".join(["ItemNumber,StoreName,OnHandQty", *lines]), encoding="utf-8")
+    done = asking.import_xorosoft(trusting, path, MOMENT)
+    assert done.refused == 2
+    assert sorted(letter["row"]["line"] for letter in trusting.dead_letters()["payload"]) == [5, 2502]
+    assert "00003" not in stock(trusting)
