@@ -83,7 +83,7 @@ def read_levels(
     style_codes: Iterable[str] | None = None,
     source: SqlSource | None = None,
 ) -> Iterator[SqlLevel]:
-    """Rows of stock of some SKUs (case does not matter) or styles, or of everything, streamed."""
+    """Rows of stock of some SKUs (case and blanks do not matter) or styles, or of everything, streamed."""
     with _opened(source) as asked:
         yield from asked.read_levels(skus=skus, style_codes=style_codes)
 
@@ -91,7 +91,7 @@ def read_levels(
 def stock_of(
     *, skus: Iterable[str] = (), style_codes: Iterable[str] = (), source: SqlSource | None = None
 ) -> Stock:
-    """The stock of some SKUs and styles. A SKU is found whatever its case, where exactly one fits.
+    """The stock of some SKUs and styles. A SKU is found whatever its case and blanks around it, where exactly one fits.
 
     One that stands twice in one location is missing: which row is right is not known.
     """
@@ -107,7 +107,7 @@ def stock_of(
                 if any(level.location == known.location for known in exact.get(level.sku, ())):
                     twice.add(level.sku)
                 exact.setdefault(level.sku, []).append(level)
-                folded.setdefault(level.sku.casefold(), set()).add(level.sku)
+                folded.setdefault(level.sku.strip().casefold(), set()).add(level.sku)
         for level in asked.read_levels(style_codes=styles) if styles else ():
             if level.quantity is not None:
                 if (level.sku, level.location) in levels:
@@ -115,7 +115,7 @@ def stock_of(
                 levels[level.sku, level.location] = level
                 said.add(str(level.style_code))
     for sku in wanted:
-        twins = folded.get(sku.casefold(), set())
+        twins = folded.get(sku.strip().casefold(), set())
         known = sku if sku in exact else next(iter(twins)) if len(twins) == 1 else None
         if known is not None and known not in twice:
             said.add(sku)

@@ -39,6 +39,7 @@ from syncstock_dagster.sources.protocol import (
 from syncstock_dagster.sources.vendors import (
     Context,
     NotConfiguredError,
+    exact_sku,
     our_location,
     ours_twice,
     read_table,
@@ -187,7 +188,9 @@ class SqlSource:
     def read_levels(
         self, *, skus: Iterable[str] | None = None, style_codes: Iterable[str] | None = None
     ) -> Iterator[SqlLevel]:
-        """Rows of some SKUs (case does not matter) or styles, or all, streamed; one for each SKU and location.
+        """Rows of some SKUs or styles, or all, streamed; one for each SKU and location.
+
+        A SKU is looked for whatever its case and the blanks around it.
 
         Raises:
             RefusedError, UnreachableError: there is no answer, which is not an empty one.
@@ -214,9 +217,9 @@ class SqlSource:
         return f"{text} where {condition}" if condition else text
 
     def _of_skus(self, skus: Sequence[str]) -> tuple[Any, dict[str, Any]]:
-        text = self._wrapped(self._table.query, f"lower(q.{self._table.columns.sku}) in :skus")
+        text = self._wrapped(self._table.query, f"lower(ltrim(rtrim(q.{self._table.columns.sku}))) in :skus")
         bound = sqlalchemy.text(text).bindparams(sqlalchemy.bindparam("skus", expanding=True))
-        return bound, {"skus": sorted({sku.lower() for sku in skus})}
+        return bound, {"skus": sorted({sku.strip().lower() for sku in skus})}
 
     def _of_styles(self, styles: Sequence[str]) -> tuple[Any, dict[str, Any]]:
         column = self._table.columns.style_code
@@ -300,7 +303,7 @@ class SqlSource:
         return Page(tuple(items.values()), tuple(levels), answered_at, position, tuple(refused))
 
     def _refused(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        code = _text(row[self._table.columns.sku.lower()])
+        code = exact_sku(row[self._table.columns.sku.lower()])
         return {"id": code, "row": {name: str(value) for name, value in row.items()}}
 
     def _item(self, row: Mapping[str, Any]) -> Item:
@@ -343,7 +346,7 @@ class SqlSource:
         yield SqlLevel(sku, style, location, _amount(row[columns.quantity.lower()], columns.quantity), stamp)
 
     def _sku(self, row: Mapping[str, Any]) -> str:
-        sku = _text(row[self._table.columns.sku.lower()])
+        sku = exact_sku(row[self._table.columns.sku.lower()])
         if sku is None:
             raise ValueError("a row without a SKU")
         return sku

@@ -102,6 +102,13 @@ def our_location(locations: Mapping[str, str], *theirs: str) -> str:
     return found or theirs[0]
 
 
+def exact_sku(value: object) -> str | None:
+    """A SKU as it stands there, for blanks around it make it another one; None where there is none."""
+    if value is None or isinstance(value, dict | list | bool):
+        return None
+    return str(value) if str(value).strip() else None
+
+
 def names(config_file: Path | None) -> list[str]:
     """Every source that can be asked, configured or not."""
     return sorted({*OPENERS, *tables(config_file)})

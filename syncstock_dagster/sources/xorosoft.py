@@ -28,6 +28,7 @@ from syncstock_dagster.sources.vendor_http import PassingError, VendorClient, js
 from syncstock_dagster.sources.vendors import (
     Context,
     NotConfiguredError,
+    exact_sku,
     our_location,
     ours_twice,
     read_table,
@@ -335,7 +336,7 @@ def exact(value: object, name: str) -> Decimal | None:
 
 
 def _number_of(row: Any) -> str:
-    code = text(row.get("ItemNumber")) if isinstance(row, dict) else None
+    code = exact_sku(row.get("ItemNumber")) if isinstance(row, dict) else None
     if code is None:
         raise ValueError("a row without ItemNumber")
     return code

@@ -19,7 +19,7 @@ from syncstock_dagster.errors import BadInput, RowError
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page
 from syncstock_dagster.sources.staged_pages import STANDS_TWICE
-from syncstock_dagster.sources.vendors import our_location
+from syncstock_dagster.sources.vendors import exact_sku, our_location
 from syncstock_dagster.sources.xorosoft import (
     NAME,
     FileColumns,
@@ -134,7 +134,8 @@ class XorosoftFile:
         return item, Level(sku, quantity, sku, place, details=details)
 
     def _cell(self, place: int, column: int) -> str | None:
-        return text(self._grid.columns[column][place].as_py())
+        found = self._grid.columns[column][place].as_py()
+        return exact_sku(found) if column == self._places["sku"] else text(found)
 
     def _is_error(self, place: int, column: int) -> bool:
         kinds = self._grid.kinds[column]

@@ -35,7 +35,7 @@ from syncstock_dagster.sources.vendor_http import (
     json_of,
     retry_after,
 )
-from syncstock_dagster.sources.vendors import Context, NotConfiguredError, read_table
+from syncstock_dagster.sources.vendors import Context, NotConfiguredError, exact_sku, read_table
 from syncstock_dagster.sources.zoho_token import Token, Tokens
 
 NAME = "zoho"
@@ -215,7 +215,7 @@ class Zoho:
         code = _text(row.get("item_id")) if isinstance(row, dict) else None
         if code is None:
             raise ValueError("an item without item_id")
-        sku = _text(row.get("sku"))
+        sku = exact_sku(row.get("sku"))
         change: dict[str, Any] = {"identifiers": {NAME: code}}
         if sku is not None:
             change["sku"] = sku

@@ -166,17 +166,15 @@ def test_columns_of_two_stores_that_are_one_of_ours_are_added_up(db: SyncStockDB
     assert rms.stock_of(skus=["R00002"], source=source_of(vendor)).missing == {"R00002"}
 
 
-@pytest.mark.parametrize("twin", ["R00001", "R00001 "])
 def test_a_sku_that_stands_twice_in_one_place_is_told_and_not_chosen_from(
-    db: SyncStockDB, vendor: Vendor, there: There, twin: str
+    db: SyncStockDB, vendor: Vendor, there: There
 ) -> None:
-    there[1]("insert into shop_items values ('ST0', %s, 'x', 7, 1, 0, 0, null)", twin)
+    there[1]("insert into shop_items values ('ST0', 'R00001', 'x', 7, 1, 0, 0, null)")
     result = vendor.pull(db)
     assert result.refused == 2
     assert "stands twice" in db.dead_letters().iloc[0]["reason"]
     assert "R00001" not in stock(db) and len(stock(db)) == 44
-    if twin == "R00001":  # the other one is written otherwise
-        assert rms.stock_of(skus=["R00001", "R00002"], source=source_of(vendor)).missing == {"R00001"}
+    assert rms.stock_of(skus=["R00001", "R00002"], source=source_of(vendor)).missing == {"R00001"}
     assert "R00001" not in {
         sku for sku, _ in rms.stock_of(style_codes=["ST0"], source=source_of(vendor)).levels
     }
@@ -193,3 +191,18 @@ def test_rows_of_two_places_cannot_be_one_of_ours(db: SyncStockDB, there: There)
     vendor = vendors.sql(db.url, *there, count=3, query=query, columns=columns, locations={"A": "main"})
     assert vendor.pull(db).refused == 1
     assert set(stock(db)) == {"R00000", "R00002"}
+
+
+def test_a_blank_makes_another_sku_and_is_looked_past_where_one_fits(
+    db: SyncStockDB, vendor: Vendor, there: There
+) -> None:
+    for sku, quantity in (("R00001 ", 70), ("padded    ", 5)):
+        there[1]("insert into shop_items values ('T', %s, 'x', %s, 1, 0, 0, null)", sku, quantity)
+    assert vendor.pull(db).refused == 0
+    found = stock(db)
+    assert (found["R00001"], found["R00001 "], found["padded    "]) == (7, 70, 5)
+    asked = rms.stock_of(skus=["R00001", "padded", " r00001"], source=source_of(vendor))
+    assert asked.quantities("R00001") == {None: 7}
+    assert asked.quantities("padded") == {None: 5}
+    assert asked.missing == {" r00001"}
+    assert db.audit() == {}

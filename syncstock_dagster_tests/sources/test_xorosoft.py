@@ -247,3 +247,18 @@ def test_an_item_that_stands_twice_in_a_file_is_told_however_far_apart(
     assert done.refused == 2
     assert sorted(letter["row"]["line"] for letter in trusting.dead_letters()["payload"]) == [5, 2502]
     assert "00003" not in stock(trusting)
+
+
+def test_a_blank_makes_another_item(trusting: SyncStockDB, tmp_path: Path) -> None:
+    path = tmp_path / "stock.csv"
+    path.write_text('ItemNumber,StoreName,OnHandQty\nA1,Main WH,5\n"A1 ",Main WH,7\n', encoding="utf-8")
+    assert asking.import_xorosoft(trusting, path, MOMENT).refused == 0
+    assert stock(trusting) == {"A1": 5, "A1 ": 7}
+
+
+def test_a_blank_makes_another_item_of_the_interface_too(db: SyncStockDB) -> None:
+    vendor, fake = vendors.xorosoft(db.url, 2)
+    for item, number in zip(fake.items.values(), ("A1", "A1 "), strict=True):
+        item.number = number
+    vendor.pull(db)
+    assert agrees(db, vendor) and set(stock(db)) == {"A1", "A1 "}

@@ -513,3 +513,14 @@ def test_an_item_that_cannot_be_understood_any_more_is_not_gone(db: SyncStockDB)
     assert (done.gone, done.status) == (0, "complete")
     assert done.refused
     assert agrees(db, vendor)
+
+
+def test_a_blank_makes_another_sku(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 3)
+    first, second, third = fake.items.values()
+    first.sku, second.sku, third.sku = "A1", "A1 ", "  "
+    for item, quantity in zip((first, second, third), "579", strict=True):
+        item.stock = {PLACE: quantity}
+    assert vendor.pull(db).unknown == 1
+    assert stock(db) == {"A1": 5, "A1 ": 7}
+    assert db.audit() == {}

@@ -143,13 +143,13 @@ class Reading:
             if level.location in known:
                 self._twice.add(key)
             known[level.location] = level.quantity
-            self._folded.setdefault((style, level.sku.casefold()), set()).add(level.sku)
+            self._folded.setdefault((style, level.sku.strip().casefold()), set()).add(level.sku)
 
     def find(self, style_code: str | None, sku: str) -> Found:
         """What is known of a SKU."""
         style = (style_code or "").casefold() if self._by_style else ""
         if (style, sku) not in self._exact:
-            candidates = self._folded.get((style, sku.casefold()), set())
+            candidates = self._folded.get((style, sku.strip().casefold()), set())
             if not candidates:
                 return Found(problem="missing in the truth, which is not zero")
             if len(candidates) > 1:

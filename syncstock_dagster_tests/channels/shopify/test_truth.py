@@ -112,6 +112,11 @@ def test_a_sku_of_another_style_is_not_taken() -> None:
     assert reading.find("C3", "A").problem == "missing in the truth, which is not zero"
 
 
+def test_a_sku_padded_with_blanks_is_found_where_one_fits() -> None:
+    truth = StyleCodeTruth("t", lambda codes: [("A1  ", "C", "main", 5, None), ("a1", "D", "main", 9, None)])
+    assert asked(truth, "A1", style="C").find("C", "A1").quantities == {"main": 5}
+
+
 def test_one_level_twice_is_a_doubt_and_a_float_an_error() -> None:
     twice = StyleCodeTruth("t", lambda codes: [("A", "C", "main", 5, None), ("A", "C", "main", 5, None)])
     assert asked(twice, "A", style="C").find("C", "A").problem == "stands twice in the truth"
