@@ -269,14 +269,19 @@ class SqlSource:
     # -- rows --------------------------------------------------------------------------------------------------
 
     def _cut(self, rows: Iterator[Mapping[str, Any]], size: int, answered_at: datetime) -> Iterator[Page]:
-        """Pages of about ``size`` rows; the rows of one SKU are never parted, whatever its case."""
+        """Pages of about ``size`` rows; the rows of one SKU are never parted, whatever its case.
+
+        Rows without a SKU stand before or behind all others and have no position: "" is the beginning.
+        """
         column = self._table.columns.sku.lower()
         page: list[Mapping[str, Any]] = []
+        last = ""
         for row in rows:
-            if len(page) >= size and _folded(row[column]) != _folded(page[-1][column]):
-                yield self._page(page, answered_at, str(page[-1][column]))
+            if len(page) >= size and (row[column] is None or _folded(row[column]) != _folded(last)):
+                yield self._page(page, answered_at, last)
                 page = []
             page.append(row)
+            last = last if row[column] is None else str(row[column])
         yield self._page(page, answered_at, None)
 
     def _page(self, rows: Sequence[Mapping[str, Any]], answered_at: datetime, position: str | None) -> Page:

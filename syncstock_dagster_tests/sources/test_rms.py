@@ -206,3 +206,18 @@ def test_a_blank_makes_another_sku_and_is_looked_past_where_one_fits(
     assert asked.quantities("padded") == {None: 5}
     assert asked.missing == {" r00001"}
     assert db.audit() == {}
+
+
+def test_no_position_is_lost_behind_rows_without_a_sku(db: SyncStockDB, vendor: Vendor, there: There) -> None:
+    """They come first in one database and last in another, and may fill a page."""
+    for _ in range(12):
+        there[1]("insert into shop_items values ('T', null, 'x', 1, 1, 0, 0, null)")
+    there[1]("insert into shop_items values ('T', 'A1', 'x', 1, 1, 0, 0, null)")
+    source, ask = source_of(vendor), Ask(batch_size=10)
+    pages = [({item.code for item in page.items}, page.position) for page in source.pages(ask, None)]
+    assert sum(len(codes) for codes, _ in pages) == 46
+    for number, (_, position) in enumerate(pages[:-1], 1):
+        behind = {item.code for page in source.pages(ask, position) for item in page.items}
+        assert behind >= set().union(*(codes for codes, _ in pages[number:])), position
+    result = vendor.pull(db)
+    assert (result.refused, len(stock(db))) == (12, 46)
