@@ -191,7 +191,7 @@ def demo(
         bool,
         typer.Option(
             "--with-vendors",
-            help="Ask stand-ins of Zoho and Xorosoft as well, and set one of Shopify right, on this machine.",
+            help="Ask stand-ins of Zoho, Xorosoft and RMS as well, and set one of Shopify right, on this machine.",
         ),
     ] = False,
 ) -> None:

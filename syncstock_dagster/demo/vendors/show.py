@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -22,6 +24,7 @@ from syncstock_dagster.demo.vendors import served
 from syncstock_dagster.demo.vendors.stocked import (
     ZOHO_LOCATION,
     Named,
+    stocked_rms,
     stocked_shop,
     stocked_xorosoft,
     stocked_zoho,
@@ -29,7 +32,9 @@ from syncstock_dagster.demo.vendors.stocked import (
 from syncstock_dagster.sources.asking import rules_of
 from syncstock_dagster.sources.protocol import Ask, Source
 from syncstock_dagster.sources.pull import PullResult, Rules, pull
-from syncstock_dagster.sources.vendors import Context
+from syncstock_dagster.sources.rms import PRESET
+from syncstock_dagster.sources.sql_levels import SqlSource, SqlTable
+from syncstock_dagster.sources.vendors import Context, read_table
 from syncstock_dagster.sources.xorosoft import Xorosoft, XorosoftTable
 from syncstock_dagster.sources.zoho import Zoho, ZohoTable
 from syncstock_dagster.store.connection import connect
@@ -38,13 +43,13 @@ if TYPE_CHECKING:
     from syncstock_dagster import SyncStockDB
 
 ARTICLES = 1_500
-_ZOHO_PLACE, _XOROSOFT_PLACE = "london", "cairo"
+_ZOHO_PLACE, _XOROSOFT_PLACE, _RMS_PLACE = "london", "cairo", "newyork"
 _SHOP = "syncstock-demo.myshopify.com"
 #: By how much the other system is off, for which of the articles: within tolerance, to review, to hold.
 _OFF = {7: 3, 17: -4, 30: 40, 70: 250}
 
 _SHOWN = (
-    ("api_calls", "calls"),
+    ("api_calls", "calls or queries"),
     ("items", "articles seen"),
     ("levels_changed", "levels that differ from what it said last"),
     ("counts_new", "counts taken"),
@@ -68,13 +73,13 @@ _SHOWN_OF_SHOP = (
 def show_vendors(
     db: SyncStockDB, console: Console, *, articles: int = ARTICLES, calls_a_minute: float = 60
 ) -> tuple[list[PullResult], dict[str, Any]]:
-    """Pull from stand-ins of Zoho and Xorosoft, and set a shop at Shopify right; what came of each."""
+    """Pull from stand-ins of Zoho, Xorosoft and RMS, and set a shop at Shopify right; what came of each."""
     products = db.products().sort_values("sku").head(articles)
     named = [(str(row.sku), str(row.name or row.sku)) for row in products.itertuples(index=False)]
     rules = rules_of(db)
     auto = SourceChanges(auto_commit=AutoCommit(max_changes=Decimal(2 * articles)))
     catalogue = rules.catalogue.model_copy(
-        update={"sources": {**rules.catalogue.sources, "zoho": auto, "xorosoft": auto}}
+        update={"sources": {**rules.catalogue.sources, **dict.fromkeys(("zoho", "xorosoft", "rms"), auto)}}
     )
     rules = Rules(rules.policies, catalogue, rules.default_location)
     results = []
@@ -106,6 +111,14 @@ def show_vendors(
         given = XorosoftTable(locations={"Cairo": _XOROSOFT_PLACE}, calls_a_minute=calls_a_minute)
         source = Xorosoft(given, Context(db.url, "xorosoft", accounts))
         results.append(_pull(db, source, rules, console, "Xorosoft: everything, compared only"))
+        source.close()
+    with TemporaryDirectory(prefix="syncstock-rms-") as folder:
+        rms = stocked_rms(Path(folder) / "rms.sqlite", named, _stock(db, "rms", _RMS_PLACE))
+        asked = read_table("rms", SqlTable, {**PRESET, "location": _RMS_PLACE})
+        source = SqlSource("rms", asked, rms.url, Context(db.url, "rms"))
+        results.append(
+            _pull(db, source, rules, console, "RMS: everything out of its database, compared only")
+        )
         source.close()
     return results, _sync_shop(db, named, console)
 

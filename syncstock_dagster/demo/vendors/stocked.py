@@ -1,4 +1,4 @@
-"""Stand-ins with a range of goods in them: the same articles at Zoho, at Xorosoft and in a shop at Shopify.
+"""Stand-ins with a range of goods in them: the same articles at Zoho, Xorosoft and RMS and in a shop at Shopify.
 
 What belongs here: what the stand-ins hold, made from SKUs, names and quantities. What does not: how they behave.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from syncstock_dagster.channels.shopify.clock import SystemClock
+from syncstock_dagster.demo.vendors.rms import RmsStandIn
 from syncstock_dagster.demo.vendors.shopify import Shop
 from syncstock_dagster.demo.vendors.xorosoft import XorosoftItem, XorosoftStandIn
 from syncstock_dagster.demo.vendors.zoho import ZohoStandIn, make_items
@@ -36,6 +38,15 @@ def stocked_xorosoft(named: Named, stock: Mapping[str, Decimal]) -> XorosoftStan
     fake.put(
         XorosoftItem(f"{n}", sku, name, {"Cairo": f"{stock.get(sku, 0):f}"})
         for n, (sku, name) in enumerate(named)
+    )
+    return fake
+
+
+def stocked_rms(path: Path, named: Named, stock: Mapping[str, Decimal]) -> RmsStandIn:
+    """RMS with all of it in one store, three articles a style."""
+    fake = RmsStandIn(path)
+    fake.put(
+        (f"ST{n // _VARIANTS:05}", sku, name, f"{stock.get(sku, 0):f}") for n, (sku, name) in enumerate(named)
     )
     return fake
 
