@@ -285,7 +285,13 @@ def roll_back(
     with connect(channel.url) as connection, record.sync_held(connection, sync.sync_id) as is_ours:
         if not is_ours:
             raise BadInput(f"{sync.name} is being worked on; try again when it has ended.")
-        work = _work(channel, sync)
+        places: Mapping[str, tuple[str, ...]] = {}
+        with suppress(
+            BadInput
+        ):  # what went out is taken back, whatever the shop and its locations are by now
+            places = _places(channel)
+        assert channel.truth is not None
+        work = Work(channel.client, channel.policy, channel.truth, places, sync)
         replay_open_calls(work, connection)
         left = undo(work, connection)
         report = end_run(work, channel.url, connection, "rollback", 0.0, who=who, reason=reason)

@@ -248,6 +248,23 @@ def test_a_whole_run_is_taken_back_levels_and_variants(world: World) -> None:
     assert (world.level("A"), len(product.variants)) == (5, 3), "twice is once"
 
 
+@pytest.mark.parametrize("locations", [{}, {"1": ("main",), "404": ("other",)}])
+def test_a_run_is_taken_back_whatever_the_locations_are_by_now(
+    world: World, locations: dict[str, tuple[str, ...]]
+) -> None:
+    """The shop has opened a second one, or the map names one that is closed: no new run, but the way back is free."""
+    world.add("C1", {"A": 5}, {"A": 3})
+    report = world.run()
+    world.shop.add_location("Second")
+    world.policy = ShopifyPolicy(locations=locations)
+    with pytest.raises(BadInput, match="locations"):
+        world.run()
+
+    sync.roll_back(world.channel(), report["sync_id"], reason="wrong store")
+
+    assert world.level("A") == 5
+
+
 def test_killed_at_every_call_of_a_rollback_it_is_taken_back_once(database_url: str) -> None:
     for number in range(1, 30):
         was_killed: list[int] = []
