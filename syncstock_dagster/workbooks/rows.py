@@ -249,7 +249,7 @@ class RowReader:
         if not self.has(field):
             return self.nulls(pa.string())
         column = self._distinct(field)
-        numbers = values.decimals(column.texts, self._decimal_mark)
+        numbers = values.decimals(values.with_minus_in_front(column.texts), self._decimal_mark)
         refused = values.as_mask(pc.is_null(numbers))
         if not required:
             refused &= ~column.blank

@@ -136,6 +136,18 @@ def decimals(texts: pa.Array, decimal_mark: str = ".") -> pa.Array:
     return plain
 
 
+_NUMBER_IN = r"[0-9][0-9.,]*"
+_IN_BRACKETS, _MINUS_BEHIND = rf"^\s*\(\s*({_NUMBER_IN})\s*\)\s*$", rf"^\s*({_NUMBER_IN})\s*[-−–]\s*$"
+
+
+def with_minus_in_front(texts: pa.Array) -> pa.Array:
+    """Negative numbers as ledgers have them, (3), 3- or −3, as -3."""
+    if matches(texts, r"[)−–-]\s*$|[−–]").any():
+        for pattern in (_IN_BRACKETS, _MINUS_BEHIND, rf"^\s*[−–]\s*({_NUMBER_IN})\s*$"):
+            texts = pc.replace_substring_regex(texts, pattern, r"-\1")
+    return texts
+
+
 #: Wide enough for the sum of a million quantities of thirty digits.
 EXACT = Context(prec=80)
 
@@ -194,10 +206,11 @@ def why_not_decimal(text: str, decimal_mark: str = ".") -> Refusal:
         return Refusal(
             "at most 18 digits before and 12 after the point", "Check the number; round it if it is meant so."
         )
-    if re.fullmatch(
-        r"\(\s*[0-9]+([.,][0-9]+)?\s*\)|[0-9]+([.,][0-9]+)?\s*-|[−–]\s*[0-9]+([.,][0-9]+)?", plain
-    ):
-        return Refusal("a number", "Write a negative number with a minus sign before it: -5.")
+    if ledger := re.match(_IN_BRACKETS, plain) or re.match(_MINUS_BEHIND, plain):
+        return Refusal(
+            "a number that can be read in one way only",
+            f"Write {ledger[1]}, or -{ledger[1]} if it is meant to be below zero.",
+        )
     return Refusal("a number", "Write digits only, without units, signs of currency or words.")
 
 

@@ -60,6 +60,12 @@ def test_a_row_is_one_line_of_a_document_in_the_schema():
         ("sales", "-0.50", "0.5", "return"),
         ("movements", "5", "5", "adjustment"),
         ("movements", "-5", "-5", "adjustment"),
+        # As ledgers and their programs write what is below zero.
+        ("movements", "(5)", "-5", "adjustment"),
+        ("movements", " ( 5.50 ) ", "-5.5", "adjustment"),
+        ("movements", "5-", "-5", "adjustment"),
+        ("movements", "−5", "-5", "adjustment"),
+        ("sales", "(5)", "5", "return"),
     ],
 )
 def test_the_kind_gives_quantities_their_sign_and_reason(kind, written, quantity, reason):
@@ -408,9 +414,8 @@ def test_every_sheet_of_a_workbook_is_read_and_a_row_is_named_with_its_sheet():
         ({"quantity": "12,5"}, "quantity", "12,5", "Write 12.5"),
         ({"quantity": "1e3"}, "quantity", "1e3", "exponent"),
         ({"quantity": "1.5E+3"}, "quantity", "1.5E+3", "exponent"),
-        ({"quantity": "(5)"}, "quantity", "(5)", "minus sign"),
-        ({"quantity": "5-"}, "quantity", "5-", "minus sign"),
-        ({"quantity": "−5"}, "quantity", "−5", "minus sign"),
+        ({"quantity": "(-5)"}, "quantity", "(-5)", "digits only"),
+        ({"quantity": "(5"}, "quantity", "(5", "digits only"),
         ({"quantity": "NaN"}, "quantity", "NaN", "digits only"),
         ({"quantity": "inf"}, "quantity", "inf", "digits only"),
         ({"quantity": "#N/A"}, "quantity", "#N/A", "error of the spreadsheet"),

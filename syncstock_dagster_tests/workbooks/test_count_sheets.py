@@ -95,6 +95,10 @@ def test_what_is_wrong_in_a_line_that_was_not_counted_does_not_matter():
         ("1.500", "can be read in one way"),
         ("TRUE", "digits"),
         ("2026-03-01", "digits"),
+        # A ledger writes what is below zero so, and a person a number that is not sure.
+        ("(3)", "Write 3, or -3 if"),
+        ("3-", "Write 3, or -3 if"),
+        ("2.5 –", "Write 2.5, or -2.5 if"),
     ],
 )
 def test_what_is_no_number_is_an_error_and_the_other_lines_count(quantity, words):
