@@ -358,7 +358,7 @@ class _SheetReading:
             return found
         given = time_of_sheet(
             self.said, self.sheet.above_rows, context.name, context.settings.counted_at, context.problems,
-            self.sheet.name, context.words,
+            self.sheet.name, context.words, rows.order,
         )  # fmt: skip
         if given is UNCLEAR:
             return found

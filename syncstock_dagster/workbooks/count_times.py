@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from syncstock_dagster.workbooks import local_forms, values
 from syncstock_dagster.workbooks.headers import Words, normalised
+from syncstock_dagster.workbooks.local_forms import Order
 from syncstock_dagster.workbooks.rows import Problems, visible
 from syncstock_dagster.workbooks.values import Instants
 
@@ -92,14 +93,15 @@ def time_of_sheet(
     problems: Problems,
     sheet: str | None,
     words: Words,
+    order: Order | None,
 ) -> CountTime | None:
     """When lines without a time were counted, by a labelled cell, else the file's name, else the sender.
 
     None: nobody says it. ``UNCLEAR``: what is said cannot be understood, and ``problems`` has the error.
-    ``rows`` are the numbers of the rows above the table.
+    ``rows`` are the numbers of the rows above the table; ``order`` is that of day and month in the sheet, if known.
     """
     if "counted_at" in said:
-        return _from_label(said, rows, problems, sheet, words)
+        return _from_label(said, rows, problems, sheet, words, order)
     named = _from_name(name, problems, words)
     if named is not None and named is not UNCLEAR and ("ended" in said or "time" in said):
         named = _with_clock(said, rows, named, problems, sheet)
@@ -114,10 +116,11 @@ def _from_label(
     problems: Problems,
     sheet: str | None,
     words: Words,
+    order: Order | None,
 ) -> CountTime:
     index, text = said["counted_at"]
     row = rows[index] if index < len(rows) else index + 1
-    iso, ambiguous = _iso(text, words)
+    iso, ambiguous = _iso(text, words, order)
     if ambiguous:
         problems.of_file(
             text,
@@ -137,14 +140,15 @@ def _from_label(
     return _with_clock(said, rows, moment, problems, sheet) if day is not None else moment
 
 
-def _iso(text: str, words: Words) -> tuple[str, bool]:
+def _iso(text: str, words: Words, order: Order | None) -> tuple[str, bool]:
     """A date as ISO text, and whether it could be two days; what is no date is left as it is."""
     if any(len(column.drop_null()) for column in values.instants(pa.array([text]))):
         return text, False
     found = local_forms.dated(text, words.months)
     if found is None:
         return text, False
-    return found.iso or text, found.iso is None
+    iso = found.iso or (found.readings.get(order) if order else None)
+    return iso or text, iso is None
 
 
 def _with_clock(

@@ -123,6 +123,9 @@ class Words:
     packs: frozenset[str]
     #: Normalised name -> month.
     months: Mapping[str, int]
+    #: Normalised words of languages in which the day stands before the month, and of those in which either may.
+    day_first: frozenset[str]
+    either_first: frozenset[str]
 
 
 def vocabulary(family: Family, words_file: str | None = None) -> Vocabulary:
@@ -169,6 +172,8 @@ def words(words_file: str | None = None) -> Words:
             for month, names in enumerate(data["months"]["names"], start=1)
             for name in names
         },
+        day_first=frozenset(map(normalised, data["dates"]["day_first"])),
+        either_first=frozenset(map(normalised, data["dates"]["either"])),
     )
 
 

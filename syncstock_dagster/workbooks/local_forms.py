@@ -5,7 +5,7 @@ digits of other scripts; decided for a whole sheet by what is beyond doubt in it
 and what programs write (``values``).
 
 Nothing is guessed: 1.234 is a thousand or one and a bit, and 01/03 is two days. Where no other cell of the sheet
-settles it, the cell is refused in words.
+settles it, nor, for days, the language of its headers, the cell is refused in words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Literal, NamedTuple
 
-from syncstock_dagster.workbooks.headers import normalised
+from syncstock_dagster.workbooks.headers import Words, normalised
 
 Mark = Literal[".", ","]
 Order = Literal["day first", "month first"]
@@ -167,10 +167,15 @@ def dated(text: str, months: Mapping[str, int]) -> Dated | None:
     return None
 
 
-def date_order(texts: Iterable[str], months: Mapping[str, int]) -> Order | None:
-    """Which of day and month comes first, where the dates that settle it agree."""
-    orders = {found.order for text in texts if (found := dated(text, months)) is not None and found.order}
-    return orders.pop() if len(orders) == 1 else None
+def date_order(texts: Iterable[str], headers: Iterable[str], words: Words) -> Order | None:
+    """Which of day and month comes first, where the dates that settle it agree, or else the headers' language does."""
+    orders = {
+        found.order for text in texts if (found := dated(text, words.months)) is not None and found.order
+    }
+    if orders:
+        return orders.pop() if len(orders) == 1 else None
+    said = {token for header in headers for token in normalised(header).split()}
+    return "day first" if said & words.day_first and not said & words.either_first else None
 
 
 def clock(text: str) -> str | None:

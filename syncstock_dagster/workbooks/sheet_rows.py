@@ -254,14 +254,14 @@ class SheetRows(RowReader):
     # --- dates
 
     @cached_property
-    def _order(self) -> Order | None:
-        """Which of day and month comes first in this sheet, where its dates settle it."""
+    def order(self) -> Order | None:
+        """Which of day and month comes first in this sheet, where its dates or its language settle it."""
         places = [
             self.sheet.fields[name]
             for name in ("counted_at", "counted_from", "expiry")
             if name in self.sheet.fields
         ]
-        return local_forms.date_order(_some_texts(self.sheet, places), self._words.months)
+        return local_forms.date_order(_some_texts(self.sheet, places), self.sheet.headers, self._words)
 
     def _with_dates(self, field: str, texts: pa.Array) -> pa.Array:
         """Dates as people write them in ISO 8601; what can be read in two ways stays, and is refused."""
@@ -276,7 +276,7 @@ class SheetRows(RowReader):
         found = local_forms.dated(text, self._words.months)
         if found is None:
             return text
-        return found.iso or (found.readings.get(self._order) if self._order else None) or text
+        return found.iso or (found.readings.get(self.order) if self.order else None) or text
 
     def clocks(self, field: str) -> Iterable[str | None]:
         """Times of day, for each row."""

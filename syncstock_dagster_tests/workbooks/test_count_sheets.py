@@ -380,6 +380,31 @@ def test_dates_are_read_as_their_country_writes_them_where_they_are_clear(text, 
     assert moment in (row.get("counted_local"), row.get("day"))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Référence;Désignation;Quantité comptée",
+        "Artikel;Bezeichnung;Menge",
+        "Codice;Descrizione;Giacenza fisica",
+    ],
+)
+def test_the_language_of_the_headers_tells_day_from_month(headers):
+    (row,) = counts(parse(f"Date;01/03/2026;\n{headers}\nA;x;1\n", "x.csv"))
+    assert row["day"] == DAY
+    (row,) = counts(parse(f"{headers};Date\nA;x;1;01/03/2026\n", "x.csv"))
+    assert row["day"] == DAY
+    other = parse(f"{headers};Date;Péremption\nA;x;1;01/03/2026;12/31/2026\n", "x.csv")
+    assert not other.errors and other.evidence.counts["day"].to_pylist() == [date(2026, 1, 3)], (
+        "a date that settles it says more than a language"
+    )
+
+
+@pytest.mark.parametrize("headers", ["Code;Name;Qty", "Código;Descripción;Cantidad", "Code;Quantité / Qty;x"])
+def test_a_language_that_puts_either_first_tells_nothing(headers):
+    parsed = parse(f"Date;01/03/2026;\n{headers}\nA;1;1\n", "x.csv")
+    assert parsed.rejected and "two ways" in parsed.errors[0].remedy
+
+
 def test_a_column_of_days_and_one_of_times_are_one_instant():
     (row,) = counts(parse("sku,count,date,time\nA,1,2026-03-01,6:00 pm\n", "x.csv"))
     assert row["counted_local"] == LOCAL
