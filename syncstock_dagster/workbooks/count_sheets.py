@@ -23,15 +23,16 @@ from syncstock_dagster.stock.evidence import COUNT_SCHEMA
 from syncstock_dagster.workbooks import values
 from syncstock_dagster.workbooks.catalogue import Known
 from syncstock_dagster.workbooks.count_times import UNCLEAR, CountTime, file_stem, fill, labels, time_of_sheet
-from syncstock_dagster.workbooks.headers import NAME_AS_CODE, Words, normalised
+from syncstock_dagster.workbooks.headers import NAME_AS_CODE, Words
 from syncstock_dagster.workbooks.lines import classify
 from syncstock_dagster.workbooks.opening import FileSettings
+from syncstock_dagster.workbooks.pack_columns import doubtful_packs
 from syncstock_dagster.workbooks.preview import ColumnShown, Preview, TableShown, shown_rows
 from syncstock_dagster.workbooks.rows import Problems
 from syncstock_dagster.workbooks.sheet_rows import SheetRows
 from syncstock_dagster.workbooks.sheets import LeftOut, Mask, Opened, Sheet
 from syncstock_dagster.workbooks.summaries import summaries
-from syncstock_dagster.workbooks.tables import is_numeric, letters
+from syncstock_dagster.workbooks.tables import letters
 from syncstock_dagster.workbooks.values import Instants, Refusal
 
 _EXAMPLES = 3
@@ -474,13 +475,9 @@ class _SheetReading:
         if is_level and "variance" in sheet.fields and "expected" not in sheet.fields:
             shown = sheet.headers[sheet.fields["quantity"]]
             preview.doubt(f"a variance stands beside column {shown!r}, which may be the book's", 0.6)
-        used = set(sheet.fields.values())
-        for place, header in enumerate(sheet.headers):
-            if place in used or not header or len(header) > 60 or self.context.settings.mapping is not None:
-                continue
-            tokens = normalised(header).split()
-            is_pack = any(token in self.context.words.packs for token in tokens)
-            if is_pack and not _NOT_HOW_MANY & set(tokens) and is_numeric(sheet, place):
+        if self.context.settings.mapping is None:
+            quantities = self._columns["quantity"]
+            for header in doubtful_packs(sheet, quantities, self.rows.active, self.context.words):
                 preview.doubt(
                     f"column {header!r} looks like a quantity in another unit, and is not read", 0.5
                 )
@@ -489,8 +486,6 @@ class _SheetReading:
             preview.doubt("more than half of its lines are not understood", 0.5)
 
 
-#: Beside the word for a pack these say that a column is about packs, and not how many there are.
-_NOT_HOW_MANY = frozenset({"per", "price", "cost", "value", "size"})
 _SHOWN = {"sku": "article's code", "inventory_id": "article's id", "quantity": "counted quantity"}
 
 

@@ -583,6 +583,27 @@ def test_a_word_for_the_quantity_may_stand_beside_the_location(sheet, found):
     assert [(row.get("location"), row["quantity"]) for row in counts(parse(sheet, known=known))] == found
 
 
+@pytest.mark.parametrize(
+    ("sheet", "is_clear"),
+    [
+        ("Code,Cases,Units/Case,Qty\nA,2,12,24\nB,0,6,0\nC,1,6,6\n", True),
+        ("Code,Units per case,Cases,Qty\nA,12,2,24\nB,6,,\n", True),
+        ("Code,Pcs / Box,Qty\nA,12,24\n", True),
+        ("Code,Cases,Units/Case,Qty\nA,2,12,24\nB,1,6,3\n", False),  # three more, or three in all?
+        ("Code,Cases,Units/Case,Qty\nA,2,12,5\nB,1,6,3\n", False),
+        ("Code,Cases,Units/Case,Qty\nA,0,12,0\nB,0,6,0\n", False),
+        ("Code,Cases,Units/Case,Qty\nA,2,1,2\nB,3,1,3\n", False),
+        ("Code,Cases,Units/Case,Qty\nA,2,12,24\nB,3,,3\n", False),
+        ("Code,Cases,Qty\nA,2,24\n", False),
+        ("Code,Box/Carton,Qty\nA,2,24\n", False),
+    ],
+)
+def test_packs_beside_the_quantity_are_a_doubt_unless_it_holds_them(sheet, is_clear):
+    parsed = parse(sheet)
+    assert parsed.rejected is not is_clear
+    assert is_clear or "another unit" in parsed.errors[0].found
+
+
 def test_an_error_in_one_location_is_an_error_of_its_row_only():
     parsed = parse("sku,north,west\nA,many,2\n", known=PLACES, bad_rows="reject_rows")
     assert [(row["location"], row["quantity"]) for row in said(parsed.evidence.counts)] == [("west", "2")]
