@@ -115,8 +115,9 @@ class Words:
     families: Mapping[str, Vocabulary]
     #: Normalised word -> what a labelled cell above a table says: a key of ``[labels]``.
     labels: Mapping[str, str]
-    #: Normalised words of sums, of sheets that sum up others, and of units.
+    #: Normalised words of sums, of what they count, of sheets that sum up others, and of units.
     totals: frozenset[str]
+    tallies: frozenset[str]
     summaries: frozenset[str]
     single: frozenset[str]
     measures: frozenset[str]
@@ -163,6 +164,7 @@ def words(words_file: str | None = None) -> Words:
         families=families,
         labels=labels,
         totals=frozenset(map(normalised, data["totals"]["words"])),
+        tallies=frozenset(map(normalised, data["totals"]["tallies"])),
         summaries=frozenset(map(normalised, data["summaries"]["words"])),
         single=frozenset(map(normalised, data["units"]["single"])),
         measures=frozenset(map(normalised, data["units"]["measure"])),

@@ -29,6 +29,8 @@ _MOST_SUMS, _LONGEST_GROUP = 100, 2_000
 _PARTS = ("lot", "room", "expiry", "location")
 #: Fewer numbers in a row may be those of an article.
 _FEWEST_COLUMN_NUMBERS = 4
+#: "Items: 2" and "2 items" count lines; "Item 2" may be an article.
+_TALLY = re.compile(r"^([^\d:：]+)[:：]\s*\d+$|^\d+\s+(\D+)$")
 _COLUMN_LETTER = re.compile(r"^[^\W\d_]$")
 #: What a quantity is not, whatever mark stands before its decimals: a word, a date, a line to sign on.
 _NUMBER_LIKE = r"^\s*[+-]?[0-9][0-9.,'\s\x{a0}]*$"
@@ -171,8 +173,9 @@ def _totals(sheet: Sheet, words: Words, known: Known, no_code: Mask) -> Mask:
         codes = values.Distinct.of(sheet.columns[sheet.fields["sku"]])
         # Only a short text without digits at its beginning can be such a word; most codes are never looked at.
         candidates = values.matches(codes.texts, r"^[^0-9]{2}.{0,38}$") & values.matches(
-            codes.texts, r"^[^0-9]*$|[ :]"
+            codes.texts, r"^[^0-9]*$|[ :：]"
         )
+        candidates |= values.matches(codes.texts, r"^\s*[0-9]{1,7}\s[^0-9]{2,40}$")
         if candidates.any():
             texts = codes.texts.to_pylist()
             is_total = np.array(
@@ -207,12 +210,14 @@ def _named_sums(sheet: Sheet, rows: npt.NDArray[np.int64], words: Words) -> Mask
 
 
 def is_sum(text: str, words: Words) -> bool:
-    """Whether a text announces a sum: "Total", "Subtotal Cellar", "Summe:"."""
+    """Whether a text announces a sum: "Total", "Subtotal Cellar", "Summe:", "Items: 2"."""
     plain = normalised(text) if 0 < len(text) <= 60 else ""
     if not plain:
         return False
     if plain in words.totals:
         return True
+    if tally := _TALLY.match(text.strip()):
+        return normalised(tally[1] or tally[2]) in words.tallies
     first, _, rest = plain.partition(" ")
     two = " ".join(plain.split()[:2])
     return bool(rest) and (two in words.totals or (first in words.totals and first not in _ALSO_ADJECTIVES))
@@ -228,14 +233,19 @@ def _ends_as_sum(text: str, words: Words) -> bool:
 
 
 def _sums_by_name(lines: Lines, totals: Mask, words: Words, known: Known) -> Mask:
-    """Lines whose code ends with a word for a sum, which the name of an article may do too: their number decides."""
+    """Lines whose code ends with a word for a sum, or is one for lines, as an article's may: their number decides."""
     sheet = lines.sheet
     found = np.zeros(len(sheet), dtype=np.bool_)
     if "sku" not in sheet.fields:
         return found
     codes = values.Distinct.of(sheet.columns[sheet.fields["sku"]])
-    wordy = np.flatnonzero(values.matches(codes.texts, r"^[^0-9]*[\s_-][^0-9]+$"))
-    named = {text: int(code) for code in wordy if _ends_as_sum(text := codes.texts[int(code)].as_py(), words)}
+    tallies = pc.is_in(pc.utf8_lower(codes.texts), value_set=pa.array(sorted(words.tallies)))
+    wordy = np.flatnonzero(values.matches(codes.texts, r"^[^0-9]*[\s_-][^0-9]+$") | values.as_mask(tallies))
+    named = {
+        text: int(code)
+        for code in wordy
+        if _ends_as_sum(text := codes.texts[int(code)].as_py(), words) or normalised(text) in words.tallies
+    }
     if named and known.is_there:
         articles = {*known.codes(list(named)), *known.named(list(named))}
         named = {text: code for text, code in named.items() if text not in articles}

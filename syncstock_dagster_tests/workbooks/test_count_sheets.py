@@ -196,6 +196,28 @@ def test_a_sum_is_no_article_and_is_named(word):
     assert parsed.preview.confidence == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Items: 2,,9", "2 items,,9", ",Items: 2,9", "Items,2,9", "Lines counted,2,9", "Artikel: 2,,9",
+        "Articles : 2,,9", "Позиций: 2,,9", "Positionen,,9",
+    ],
+)  # fmt: skip
+def test_a_sum_may_count_the_lines(line):
+    parsed = parse(f"sku,name,count\nA,x,4\nB,y,5\n{line}\n")
+    assert [row["sku"] for row in counts(parsed)] == ["A", "B"]
+    (left,) = parsed.preview.left_out
+    assert (list(left.rows), left.why) == ([4], "a sum of the lines above")
+    assert parsed.preview.confidence == 1
+
+
+@pytest.mark.parametrize("code", ["Item 2", "Items", "Pieces", "Article 7"])
+def test_an_article_may_be_called_as_lines_are(code):
+    """A number behind the word, without a colon, is a name; a word alone is a sum only if its quantity is one."""
+    parsed = parse(f"sku,name,count\nA,x,4\nB,y,5\n{code},z,7\n")
+    assert [row["sku"] for row in counts(parsed)] == ["A", "B", code]
+
+
 def test_a_sum_that_is_not_one_of_what_was_read_is_told():
     parsed = parse("sku,count\nA,1\nB,2\nTotal,7\n")
     assert any("row 4 says 7, the lines above sum to 3" in note for note in parsed.notes)
