@@ -270,6 +270,44 @@ def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> N
     assert db.dead_letters().empty
 
 
+def test_what_is_approved_stays_so_when_the_source_repeats_itself_and_lapses_when_it_does_not(
+    db: SyncStockDB,
+) -> None:
+    db.change_products([{"sku": "A", "price": 1}])
+    said: list[dict[str, Any]] = [{"sku": sku, "price": 2} for sku in "ABC"]
+    first = db.stage_products(said, source="zoho")
+    db.approve_staged(operation_uuid=first.operation_uuid, reason="checked", who="anna")
+    said[2] |= {"price": 3}
+    db.stage_products(said, source="zoho")
+    told = {row.sku: (row.status, row.decided_by) for row in db.staged().itertuples()}
+    assert told == {"A": ("approved", "anna"), "B": ("approved", "anna"), "C": ("staged", None)}
+    assert db.staged()["decision_reason"].to_list() == [None, "checked", "checked"]
+    assert db.commit_staged().committed == 2
+    assert set(ids(db)) == {"A", "B"}
+    # What has changed here since is no longer what was approved.
+    again = db.stage_products([{"sku": "A", "price": 4}], source="zoho")
+    db.approve_staged(operation_uuid=again.operation_uuid, reason="checked")
+    db.change_products([{"sku": "A", "name": "Mug", "price": 3}])
+    assert db.stage_products([{"sku": "A", "price": 4}], source="zoho").conflicts == 1
+    assert db.staged()["status"].to_list() == ["staged", "staged"]
+    assert db.audit() == {}
+
+
+def test_a_new_article_that_was_rejected_is_not_proposed_again_until_the_source_says_more(
+    db: SyncStockDB,
+) -> None:
+    said: list[dict[str, Any]] = [{"sku": "A", "price": 1}, {"sku": "B"}]
+    first = db.stage_products(said, source="zoho")
+    db.reject_staged(operation_uuid=first.operation_uuid, reason="not ours")
+    again = db.stage_products(said, source="zoho")
+    assert (again.staged, again.unchanged) == (0, 2)
+    assert db.stage_products([{"sku": "A", "price": 2}], source="zoho").staged == 1
+    assert db.stage_products([{"sku": "B"}], source="xorosoft").staged == 1
+    assert db.change_products([{"sku": "B"}]).committed == 1
+    assert db.stage_products([{"sku": "A", "price": 1}], source="zoho").staged == 0
+    assert db.staged(["staged"])["sku"].to_list() == ["B"]
+
+
 def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}], who="anna")
     mine = ids(db)["A"]

@@ -24,6 +24,12 @@ create temp table if not exists run_catalogue_conflicts (
   primary key (position, conflict_type, field)
 ) on commit delete rows;
 
+-- What somebody had approved of the same source and article before.
+create temp table if not exists run_approvals (
+  position int primary key, change_type text, change_data jsonb, remote jsonb, decided_by text, decided_at timestamptz,
+  decision_reason text
+) on commit delete rows;
+
 create temp table if not exists run_stored (
   position int primary key, staging_id bigint
 ) on commit delete rows;
@@ -44,4 +50,5 @@ create temp table if not exists run_reversals (
 -- Articles that lose a code to another one in a commit without being part of it.
 create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
 
-truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit, run_reversals, run_losers
+truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_approvals, run_stored, run_commit,
+  run_reversals, run_losers

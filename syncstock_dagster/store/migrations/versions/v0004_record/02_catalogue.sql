@@ -418,6 +418,7 @@ create table products_staging (
 );
 
 create index products_staging_open on products_staging (source, sku) where status in ('staged', 'approved');
+create index products_staging_rejected on products_staging (source, sku) where status = 'rejected';
 create index products_staging_operation on products_staging (sync_operation_id);
 create index products_staging_commit on products_staging (commit_operation_id) where commit_operation_id is not null;
 
