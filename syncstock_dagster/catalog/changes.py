@@ -108,7 +108,7 @@ def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
         raise _Wrong("sku", "text", "A SKU is kept exactly as given: '00123' stays '00123'.")
     if sku is None and inventory_id is None and not change.get("identifiers"):
         raise _Wrong("sku", "a SKU, an inventory_id or a code", "Say which article is meant.")
-    if inventory_id is not None and (isinstance(inventory_id, bool) or not isinstance(inventory_id, int)):
+    if inventory_id is not None and not is_id(inventory_id):
         raise _Wrong("inventory_id", "a whole number", "Give the id, or leave it out.")
     if change.get("change_type") not in _TYPES:
         raise _Wrong("change_type", "create, update or delete", "Or leave it out.")
@@ -133,7 +133,18 @@ def _object(fields: Iterable[tuple[str, str]]) -> str:
     return f"{{{', '.join(f'{_to_json(name)}: {value}' for name, value in fields)}}}"
 
 
+def is_id(value: object) -> bool:
+    """Whether something can be the id of an article."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
 # Each reader gives the fields that a value says, and their values as JSON.
+
+
+def _name_of(name: str, part: Any) -> str:
+    if not isinstance(part, str) or not part or len(part) > LONGEST_CODE or not is_storable(part):
+        raise _Wrong(name, f"names of at most {LONGEST_CODE} characters", f"{part!r} is none.")
+    return f"{name}.{part}"
 
 
 def _text(name: str, value: Any) -> Iterable[tuple[str, str]]:
@@ -170,23 +181,25 @@ def _identifiers(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of systems to codes", "For example {'zoho': '460000000026049'}.")
     for system, codes in value.items():
-        listed = [] if codes is None else [codes] if isinstance(codes, str) else list(codes)
+        field = _name_of(name, system)
+        listed = [] if codes is None else list(codes) if isinstance(codes, list | tuple | set) else [codes]
         for code in listed:
-            if (wrong := what_is_wrong(str(system), code)) is not None:
-                raise _Wrong(f"{name}.{system}", wrong, f"{code!r} is no code of {system}.")
+            if (wrong := what_is_wrong(system, code)) is not None:
+                raise _Wrong(field, wrong, f"{code!r} is no code of {system}.")
         # UPC and EAN are one number, written with more or fewer zeros in front.
         numbers = {code.zfill(14) if system == "gtin" else code: code for code in reversed(listed)}
-        yield f"{name}.{system}", _to_json(sorted(numbers.values()) or None)
+        yield field, _to_json(sorted(numbers.values()) or None)
 
 
 def _units(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of units to amounts", "For example {'pack': 12}.")
     for unit, factor in value.items():
-        exact = None if factor is None else _exact(f"{name}.{unit}", factor)
+        field = _name_of(name, unit)
+        exact = None if factor is None else _exact(field, factor)
         if exact is not None and Decimal(exact) <= 0:
-            raise _Wrong(f"{name}.{unit}", "more than zero", "Say how many base units one holds.")
-        yield f"{name}.{unit}", exact or "null"
+            raise _Wrong(field, "more than zero", "Say how many base units one holds.")
+        yield field, exact or "null"
 
 
 _READERS: dict[str, Callable[[str, Any], Iterable[tuple[str, str]]]] = {

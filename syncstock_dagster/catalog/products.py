@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection
 
+from syncstock_dagster.catalog.changes import is_id
 from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.stock.evidence import PRODUCT_SCHEMA, BadInput, RowError
 from syncstock_dagster.stock.records import canonical_decimal
@@ -71,7 +72,7 @@ def products_table(products: Iterable[Mapping[str, Any]]) -> pa.Table:
         inventory_id = row["inventory_id"]
         if inventory_id is None or not isinstance(sku, str):
             continue
-        if isinstance(inventory_id, bool) or not isinstance(inventory_id, int):
+        if not is_id(inventory_id):
             fail("inventory_id", "a whole number", "Give the id, or leave it out.")
         elif ids.setdefault(sku, inventory_id) != inventory_id:
             fail("inventory_id", f"{ids[sku]}, as above for {sku!r}", "A SKU belongs to one article.")

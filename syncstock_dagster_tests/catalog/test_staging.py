@@ -308,6 +308,29 @@ def test_a_new_article_that_was_rejected_is_not_proposed_again_until_the_source_
     assert db.staged(["staged"])["sku"].to_list() == ["B"]
 
 
+@pytest.mark.parametrize(
+    ("said", "column"),
+    [
+        ({"identifiers": {"zoho": 1}}, "identifiers.zoho"),
+        ({"identifiers": {"zoho": ["1", 2]}}, "identifiers.zoho"),
+        ({"identifiers": {"": "1"}}, "identifiers"),
+        ({"identifiers": {"a\x00": "1"}}, "identifiers"),
+        ({"units": {"a\x00": 1}}, "units"),
+        ({"units": {"pack": 0}}, "units.pack"),
+        ({"inventory_id": 2**63}, "inventory_id"),
+    ],
+)
+def test_what_cannot_be_said_of_an_article_is_told_by_field(
+    db: SyncStockDB, said: dict[str, Any], column: str
+) -> None:
+    with pytest.raises(BadInput) as told:
+        db.change_products([{"sku": "A", **said}])
+    assert [error.column for error in told.value.errors] == [column]
+    if "inventory_id" in said:
+        with pytest.raises(BadInput):
+            db.upsert_products([{"sku": "A", **said}])
+
+
 def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}], who="anna")
     mine = ids(db)["A"]
