@@ -25,30 +25,6 @@ def find_articles(url: str, codes: Iterable[str], system: str | None = None) -> 
         )
 
 
-def codes_of(url: str, system: str, inventory_ids: Iterable[int]) -> dict[int, str]:
-    """``inventory_id`` to the article's code in a system; the first where it has several."""
-    with connect(url) as connection:
-        return dict(
-            connection.execute(
-                "select inventory_id, min(identifier) from product_identifiers "
-                "where system = %s and inventory_id = any(%s::bigint[]) group by inventory_id",
-                (system, sorted(set(inventory_ids))),
-            ).fetchall()
-        )
-
-
-def unit_factors(url: str, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Decimal]:
-    """``(inventory_id, unit)`` to how many of the article's base unit one is; exact, always.
-
-    A pair that is not in the answer cannot be converted exactly: the unit is unknown, or of another dimension.
-    """
-    wanted = sorted(set(pairs))
-    values = {"ids": [one[0] for one in wanted], "units": [one[1] for one in wanted]}
-    with connect(url) as connection:
-        rows = connection.execute(statement("lookup/units"), values).fetchall()
-    return {(inventory_id, unit): factor for inventory_id, unit, factor in rows}
-
-
 def pack_factors(url: str, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
     """``(code, unit as somebody wrote it)`` to how many of the article's base unit one is; exact, always.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 
 import dagster as dg
@@ -86,11 +86,6 @@ def runs_under_way(instance: dg.DagsterInstance, asked_by: str) -> int:
     return len(
         instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED, tags={ASKED_BY: asked_by}), limit=100)
     )
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """All days from one to another, both included."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _short(text: str) -> str:

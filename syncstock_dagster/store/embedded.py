@@ -31,7 +31,6 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import psycopg
-from psycopg import sql
 
 from syncstock_dagster.store.embedded_conf import PORT, conf_for
 from syncstock_dagster.store.embedded_place import (
@@ -215,20 +214,6 @@ class EmbeddedServer:
         """The URL of one of its databases for the role ``syncstock``, whether the server runs or not."""
         return self._url(find_place(self._home), ROLE, database)
 
-    def create_database(self, name: str, owner: str = ROLE) -> None:
-        """Make a database on the running server.
-
-        Raises:
-            psycopg.errors.DuplicateDatabase: There is one of that name.
-        """
-        self._administer(
-            sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner))
-        )
-
-    def drop_database(self, name: str) -> None:
-        """Remove a database, its connections too; nothing happens when there is none of that name."""
-        self._administer(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-
     # ---------------------------------------------------------------- asking
 
     @staticmethod
@@ -251,11 +236,6 @@ class EmbeddedServer:
             yield connection
         finally:
             connection.close()
-
-    def _administer(self, statement: sql.Composed) -> None:
-        self.ensure_running()
-        with self._superuser(find_place(self._home)) as connection:
-            connection.execute(statement)
 
     def _answer(self, place: Place) -> _Answer:
         """Ask the socket who is there.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.catalog.identifiers import check_digit, what_is_wrong
-from syncstock_dagster.catalog.lookup import codes_of, find_articles, pack_factors, unit_factors
+from syncstock_dagster.catalog.lookup import find_articles, pack_factors
 from syncstock_dagster.catalog.policy import load_catalogue_policy, load_operations_policy
 from syncstock_dagster.stock.policy import ConfigError
 from syncstock_dagster_tests.conftest import REPOSITORY
@@ -72,7 +72,6 @@ def test_a_code_is_found_where_it_means_one_article(db: SyncStockDB) -> None:
     found = find_articles(db.url, ["A", "7", "0036000291452", "A2", "nothing", "7up"])
     assert found == {"A": 1, "0036000291452": 1, "A2": 1, "7up": 3}  # 7 means two of them
     assert find_articles(db.url, ["7"], "zoho") == {"7": 1}
-    assert codes_of(db.url, "zoho", [1, 2]) == {1: "7"}
 
 
 def test_units_convert_exactly_or_not_at_all(db: SyncStockDB) -> None:
@@ -86,12 +85,13 @@ def test_units_convert_exactly_or_not_at_all(db: SyncStockDB) -> None:
         ]
     )
     asked = [
-        (1, "each"), (1, "tray"), (1, "dozen"), (1, "kg"), (2, "g"), (2, "sack"), (2, "lb"), (3, "kg"), (4, "kg"),
-        (5, "dozen"), (5, "each"), (9, "each"),
+        ("egg", "each"), ("egg", "tray"), ("egg", "dozen"), ("egg", "kg"), ("flour", "g"), ("flour", "sack"),
+        ("flour", "lb"), ("nut", "kg"), ("cheese", "kg"), ("wine", "dozen"), ("wine", "each"), ("salt", "each"),
     ]  # fmt: skip
-    assert unit_factors(db.url, asked) == {
-        (1, "each"): 1, (1, "tray"): 30, (1, "dozen"): 12, (2, "g"): Decimal("0.001"), (2, "sack"): Decimal("12.5"),
-        (2, "lb"): Decimal("0.45359237"), (3, "kg"): 1000, (5, "dozen"): 11,
+    assert pack_factors(db.url, asked) == {
+        ("egg", "each"): 1, ("egg", "tray"): 30, ("egg", "dozen"): 12, ("flour", "g"): Decimal("0.001"),
+        ("flour", "sack"): Decimal("12.5"), ("flour", "lb"): Decimal("0.45359237"), ("nut", "kg"): 1000,
+        ("wine", "dozen"): 11,
     }  # fmt: skip
 
 

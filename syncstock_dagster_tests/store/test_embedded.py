@@ -142,23 +142,6 @@ def test_a_home_becomes_a_running_server_and_a_second_call_is_quick(
     assert {name: ask(url, f"show {name}") for name in wanted} == wanted
 
 
-def test_databases_are_made_for_the_role_and_removed_with_their_connections(
-    make_server: Callable[..., EmbeddedServer],
-) -> None:
-    server = make_server()
-    server.create_database('odd "name')
-
-    url = server.url('odd "name')
-    tell(url, "create table kept (a int)")
-    with pytest.raises(psycopg.errors.DuplicateDatabase):
-        server.create_database('odd "name')
-    with psycopg.connect(url):
-        server.drop_database('odd "name')
-    server.drop_database('odd "name')
-
-    assert ask(server.url(), "select count(*) from pg_database where datname like 'odd%'") == 0
-
-
 def test_two_homes_have_two_servers_and_each_is_stopped_alone(
     make_server: Callable[..., EmbeddedServer],
 ) -> None:
