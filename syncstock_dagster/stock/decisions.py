@@ -193,10 +193,10 @@ def resolve_conflict(
     who: str | None = None,
     dry_run: bool = False,
 ) -> SyncResult:
-    """Choose which content of a conflict is in force. A conflict that is closed already stays as it is.
+    """Choose which content of a conflict is in force. Choosing the same twice is once.
 
     Raises:
-        BadInput: no reason is given, or there is no such conflict.
+        BadInput: no reason is given, there is no such conflict, or somebody has chosen the other content.
     """
     _need_reason(reason)
     if keep not in ("new", "old"):
@@ -204,12 +204,18 @@ def resolve_conflict(
 
     def work(operation: Operation) -> Statistics:
         row = operation.connection.execute(
-            "select conflict_type, status, staging_id is not null or field_name is not null "
-            "from sync_conflicts where conflict_id = %s for update",
+            "select conflict_type, status, staging_id is not null or field_name is not null, resolution_strategy, "
+            "resolved_by from sync_conflicts where conflict_id = %s for update",
             (conflict_id,),
         ).fetchone()
         if row is None:
             raise BadInput(f"There is no conflict {conflict_id}.")
+        strategy = "remote_wins" if keep == "new" else "local_wins"
+        if row[1] == "resolved" and row[3] in ("remote_wins", "local_wins") and row[3] != strategy:
+            chosen = "old" if keep == "new" else "new"
+            raise BadInput(
+                f"Conflict {conflict_id} is settled already: {row[4]} has chosen the {chosen} content."
+            )
         if row[1] != "open":
             return {}
         close = {
@@ -217,7 +223,7 @@ def resolve_conflict(
             "operation_id": operation.operation_id,
             "who": operation.who,
             "reason": reason,
-            "strategy": "remote_wins" if keep == "new" else "local_wins",
+            "strategy": strategy,
         }
         operation.connection.execute(statement("decisions/close_conflict"), close)
         if row[2]:

@@ -141,7 +141,11 @@ def test_a_conflict_settled_for_the_local_side_is_not_raised_again(db: SyncStock
     pulled(db, price=10)
     db.change_products([{"sku": "A", "price": 12}])
     pulled(db, price=15)
-    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="old", reason="ours is right")
+    asked = int(db.conflicts()["conflict_id"][0])
+    for _ in range(2):
+        db.resolve(asked, keep="old", reason="ours is right", who="anna")
+    with pytest.raises(BadInput, match="anna has chosen the old content"):
+        db.resolve(asked, keep="new", reason="no, theirs")
     assert db.staged().empty
     assert pulled(db, price=15).conflicts == 0
     assert state(db, "A")["price"] == 12
