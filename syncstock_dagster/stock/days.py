@@ -7,7 +7,7 @@ questions as of an instant (``reading``), the audit of every law (``audit``), an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -67,12 +67,13 @@ class Verdicts:
     offending: tuple[Row, ...]
 
 
-def verdicts(url: str, policies: Policies, span: Span) -> Verdicts:
-    """How the counts of some days compare with the books."""
+def verdicts(url: str, policies: Policies, span: Span, *, count_ids: Sequence[int] | None = None) -> Verdicts:
+    """How the counts of some days compare with the books, or ``count_ids`` of them."""
     with connect(url) as connection:
         gates = policies.gates(row[0] for row in connection.execute("select name from sources"))
     first, last = span or (None, None)
-    rows = _rows(url, "verdicts", first=first, last=last, gates=gates)
+    only = None if count_ids is None else list(count_ids)
+    rows = _rows(url, "verdicts", first=first, last=last, gates=gates, count_ids=only)
     by_status = {row["status"]: row["of_status"] for row in rows}
     far = tuple(row for row in rows if row["status"] in ("review", "flagged", "held", "rejected"))
     return Verdicts(rows[0]["counts"] if rows else 0, by_status, far)

@@ -6,7 +6,7 @@ of it (``workbooks.evening_sheet``, ``workbooks.evening_text``), and telling peo
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +27,8 @@ Row = dict[str, Any]
 _TELL_FOR = timedelta(days=7)
 #: Counts of these days are looked at for late rows that make them doubtful.
 _LATE_FOR = timedelta(days=2)
+#: So many articles that one file lacks or brought are named one by one; more are one line, with some of them.
+_MOST_NAMED, _SOME_NAMED = 20, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,19 @@ class Missing:
     location: str | None
     told: str
     since: datetime
+    #: In which a sheet lacks it, or which brought it.
+    file: str | None = None
+    #: More than one: a line for many from one file.
+    articles: int = 1
 
     @property
     def to_do(self) -> str:
         """What to do with it."""
+        if self.articles > 1:
+            return {
+                "not listed": "syncstock not-listed shows them. If the sheet lists a part on purpose, send its source "
+                "as one without not_listed.",
+            }.get(self.kind, "If it is your first sheet, send a catalogue with their names (products/).")
         return {
             "not listed": "Count it, or write 0 if there is none; its stock stays until then.",
             "unknown code": "Correct the code in its file, or enter the article.",
@@ -152,7 +163,7 @@ class EveningReport:
             "items_to_update": len(self.items),
             "differences": len(self.differences),
             "waiting_for_approval": len(self.undecided),
-            "not_found": len(self.missing),
+            "not_found": sum(one.articles for one in self.missing),
             "order_lines_not_in_a_sheet": self.pending,
         }
 
@@ -168,8 +179,8 @@ class EveningReport:
 
 def evening_report(url: str, policies: Policies, day: date, *, timezone: str) -> EveningReport:
     """The report of a day; of one that is not over, as far as it is known. ``timezone`` is that of the catalogue."""
-    verdicts = days.verdicts(url, policies, (day, day))
-    causes = explained(url, policies, verdicts.offending)
+    far = _far_from_the_books(url, policies, day, timezone)
+    causes = explained(url, policies, far)
     with connect(url) as connection:
         sheet_sources = _sheet_sources(connection, policies)
         asked = {
@@ -187,11 +198,20 @@ def evening_report(url: str, policies: Policies, day: date, *, timezone: str) ->
         orders["units"],
         orders["pending"],
         tuple(Item(**row) for row in items),
-        tuple(_difference(row, causes) for row in verdicts.offending),
+        tuple(_difference(row, causes) for row in far),
         tuple(Undecided(**row) for row in undecided),
-        (*_not_listed(url, policies, (day, day)), *(Missing(**row) for row in unknown)),
+        _in_short([*(Missing(**row) for row in unknown), *_not_listed(url, policies, (day, day))]),
         tuple((row["sku"], row["sold"]) for row in sold),
     )
+
+
+def _far_from_the_books(url: str, policies: Policies, day: date, timezone: str) -> list[Row]:
+    """Counts of the day that are; and of the days before, where the day brought what makes them so."""
+    with connect(url) as connection:
+        since = {"day": day, "since": day - _TELL_FOR, "timezone": timezone}
+        learnt = [count_id for (count_id,) in connection.execute(statement("evening/learnt_of"), since)]
+    earlier = days.verdicts(url, policies, None, count_ids=learnt).offending if learnt else ()
+    return [*days.verdicts(url, policies, (day, day)).offending, *earlier]
 
 
 def explained(
@@ -216,15 +236,36 @@ def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[M
             row["location"],
             f"{_shown(row['on_hand'])} in the books, and not in {row['file']}",
             row["counted_at"],
+            row["file"],
         )
         for row in rows
     ]
 
 
+def _in_short(missing: Sequence[Missing]) -> tuple[Missing, ...]:
+    """What holds up evidence first; one line for a sheet, mostly the first one, that lacks or brought very many."""
+    of_file: dict[tuple[str, str | None, str | None], list[Missing]] = defaultdict(list)
+    for one in missing:
+        of_file[one.kind, one.location, one.file].append(one)
+    found: list[Missing] = []
+    for (kind, location, file), group in of_file.items():
+        if file is None or len(group) <= _MOST_NAMED:
+            found += group
+            continue
+        some = ", ".join(str(one.sku) for one in group[:_SOME_NAMED])
+        told = f"{'not in' if kind == 'not listed' else 'entered from'} {file}: {some} and others"
+        found.append(Missing(kind, None, location, told, group[0].since, file, len(group)))
+    order = ("unknown code", "unknown location", "not listed", "new from a sheet")
+    return tuple(sorted(found, key=lambda one: order.index(one.kind)))
+
+
 def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> list[Fact]:
     """What people should be told about stock, each once: missing in a sheet, held or doubtful, unknown, to review."""
     span = (today - _TELL_FOR, today + timedelta(days=1))
-    judged = days.verdicts(url, policies, (today - _LATE_FOR, today + timedelta(days=1)))
+    judged = [
+        *days.verdicts(url, policies, (today - _LATE_FOR, today + timedelta(days=1))).offending,
+        *_far_from_the_books(url, policies, today, timezone),
+    ]
     with connect(url) as connection:
         sheet_sources = _sheet_sources(connection, policies)
         values = {
@@ -241,7 +282,7 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
     facts += [Fact(f"held {row['count_id']}", "alert", _told(row)) for row in undecided]
     facts += [
         Fact(f"flagged {row['count_id']}", "alert", f"{_told(row)}: late rows make it doubtful")
-        for row in judged.offending
+        for row in {row["count_id"]: row for row in judged}.values()
         if row["status"] == "flagged"
     ]
     facts += [

@@ -101,6 +101,7 @@ def pages(report: EveningReport, zone: ZoneInfo) -> list[Page]:
                 Column("What", lambda one: one.kind, 18),
                 Column("Code", lambda one: one.sku, 18),
                 Column("Location", lambda one: one.location),
+                Column("Articles", lambda one: one.articles),
                 Column("Told", lambda one: one.told, 60),
                 Column("Since", lambda one: local(one.since), 18),
                 Column("What to do", lambda one: one.to_do, 60),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,8 +12,9 @@ import pytest
 
 from syncstock_dagster import MovementRecord, POSRecord, PurchaseRecord, SalesRecord, SyncStockDB
 from syncstock_dagster.sources.files import parse_file
-from syncstock_dagster.stock.evening import open_facts
+from syncstock_dagster.stock.evening import EveningReport, open_facts
 from syncstock_dagster.stock.policy import Policies, SourcePolicy
+from syncstock_dagster.workbooks.catalogue import known_to
 from syncstock_dagster.workbooks.evening_files import rendered, write_files
 
 DAY = date(2026, 3, 3)
@@ -103,8 +104,6 @@ def test_what_a_complete_sheet_leaves_out_and_what_nobody_knows_is_not_found(
     db = SyncStockDB(db.url, policies=Policies(sources={"excel": policy}))
     db.upsert_products([{"inventory_id": n, "sku": sku} for n, sku in enumerate(("A", "B"), 1)])
     db.run_sync(pos_counts=[POSRecord(n, 50, at(2, 8), source="excel") for n in (1, 2)])
-    from syncstock_dagster.workbooks.catalogue import known_to
-
     sheet = b"sku,counted,location,counted_at\nA,50,main,2026-03-03 08:00\n=cmd,7,main,2026-03-03 08:00\n"
     parsed = parse_file(sheet, "counts/all.csv", "counts", "excel", policy, known=known_to(db.url, "main"))
     db.receive(parsed)
@@ -134,6 +133,71 @@ def test_what_a_complete_sheet_leaves_out_and_what_nobody_knows_is_not_found(
     codes = {row[1].value: row[1].data_type for row in page.iter_rows(min_row=2)}
     assert codes == {"B": "s", "=cmd": "s"}
     assert db.audit() == {}
+
+
+def test_a_first_sheet_is_one_line_and_a_later_one_names_what_it_brings(db: SyncStockDB) -> None:
+    policy = SourcePolicy(kind="counts", trust="gated", unknown_sku="create", not_listed="critical")
+    db = SyncStockDB(db.url, policies=Policies(sources={"excel": policy}))
+    today = datetime.now(UTC)
+
+    def send(name: str, skus: list[str], when: datetime) -> EveningReport:
+        lines = "".join(f"{sku},5,main,{when:%Y-%m-%d %H:%M}\n" for sku in skus)
+        parsed = parse_file(
+            f"sku,counted,location,counted_at\n{lines}".encode(), name, "counts", "excel", policy,
+            known=known_to(db.url, "main"),
+        )  # fmt: skip
+        db.receive(parsed)
+        db.post_received()
+        return db.evening_report(today.date())
+
+    midnight = datetime.combine(today.date(), time(), UTC)
+    first = send("counts/first.csv", [f"A-{n:03d}" for n in range(120)], midnight)
+    (line,) = first.missing
+    assert (line.kind, line.sku, line.articles) == ("new from a sheet", None, 120)
+    assert line.told == "entered from counts/first.csv: A-000, A-001, A-002, A-003, A-004 and others"
+    assert first.numbers["not_found"] == 120
+    # The next one lists a few, of which one is misspelt.
+    second = send("counts/second.csv", ["A-000", "A-0001"], midnight + timedelta(minutes=1))
+    assert [(one.kind, one.sku, one.articles) for one in second.missing] == [
+        ("not listed", None, 119), ("new from a sheet", None, 120), ("new from a sheet", "A-0001", 1),
+    ]  # fmt: skip
+    assert "counts/second.csv" in second.missing[2].told
+    assert "syncstock not-listed" in second.missing[0].to_do
+    assert second.numbers["not_found"] == 240
+    text = rendered(second, "text", UTC_ZONE).decode()
+    assert "not in counts/second.csv: " in text
+
+
+def test_an_earlier_count_is_in_the_report_of_the_day_that_made_it_doubtful(three_days: SyncStockDB) -> None:
+    """And not in those of the days after, nor one that only came to be better explained."""
+    now = datetime.now(UTC)
+    counted, today = now - timedelta(days=3), now.date()
+    early = now - timedelta(days=3, hours=-1)
+    three_days.run_sync(
+        pos_counts=[
+            POSRecord(3, 100, counted - timedelta(days=1), source="excel"),
+            POSRecord(3, 100, counted, source="excel"),
+        ],
+        recorded_at=early,
+    )
+    assert three_days.evening_report(today).differences == ()
+    late = PurchaseRecord(3, 500, at=counted - timedelta(hours=1), ref="late")
+    three_days.run_sync([late])
+    (difference,) = three_days.evening_report(today).differences
+    assert (difference.sku, difference.tier, difference.counted_at) == ("C", "flagged", counted)
+    assert [one.tier for one in three_days.evening_report(counted.date()).differences] == ["flagged"]
+    assert three_days.evening_report(today - timedelta(days=1)).differences == ()
+    facts = open_facts(three_days.url, three_days.policies, today=today, timezone="UTC")
+    assert [one.fact.split()[0] for one in facts] == ["flagged"], "told though it was counted days ago"
+
+
+def test_a_sheet_that_comes_the_next_morning_is_in_that_days_report(three_days: SyncStockDB) -> None:
+    """The shop counts after the report was sent, and the sheet is uploaded the day after."""
+    now = datetime.now(UTC)
+    evening = datetime.combine(now.date() - timedelta(days=1), time(20, 30), UTC)
+    three_days.run_sync(pos_counts=[POSRecord(3, 130, evening, source="excel")])
+    (difference,) = three_days.evening_report(now.date()).differences
+    assert (difference.sku, difference.tier, difference.variance) == ("C", "review", 30)
 
 
 def test_what_could_be_markup_is_text(db: SyncStockDB) -> None:
