@@ -187,7 +187,7 @@ def load(
         loaded.results += results
         loaded.failures += failures
 
-    in_order = sorted(files, key=lambda file: (file.kind != "products", file.kind == "counts"))
+    in_order = _in_order(files)
     taken = _received(db, in_order, settings, again, skip_known, recorded_at, who)
     for file, (receipt, notes) in zip(in_order, taken, strict=True):
         loaded.receipts.append(receipt)
@@ -239,11 +239,11 @@ def rehearse(
     recorded_at: datetime | None = None,
     told: FileTold | None = None,
 ) -> list[tuple[Receipt, SyncResult | None]]:
-    """What receiving and posting these files, one after the other and counts last, would do; nothing of it is kept."""
+    """What ``load`` of these files would do, in its order; nothing of it is kept."""
     failed: list[tuple[Receipt, SyncResult | None]] = []
 
     def parsed() -> Iterator[ParsedFile]:
-        for file in sorted(files, key=lambda file: file.kind == "counts"):
+        for file in _in_order(files):
             try:
                 read = _parse(db, file, file.read(), settings)
             except Exception as error:
@@ -298,6 +298,11 @@ def waiting_of(receipts: Iterable[Receipt]) -> list[int]:
 
 
 # -- plumbing ----------------------------------------------------------------------------------------------------------
+
+
+def _in_order(files: Iterable[DropFile]) -> list[DropFile]:
+    """The catalogue, then what moved, then counts; otherwise as given."""
+    return sorted(files, key=lambda file: (file.kind != "products", file.kind == "counts"))
 
 
 class _UnclearPathError(Exception):

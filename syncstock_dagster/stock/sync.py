@@ -24,6 +24,7 @@ from syncstock_dagster.stock.recounts import settle_recounts
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.copy import from_bytes
+from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,25 +123,41 @@ def rehearse(
     recorded_at: datetime | None = None,
     who: str | None = None,
 ) -> list[tuple[Receipt, SyncResult | None]]:
-    """What receiving and posting these files one after the other would do, in a transaction that is undone."""
+    """What receiving and posting these files would do, in a transaction that is undone.
+
+    One after the other as they are given, but for counts: these come last, as they would if they waited together.
+    """
     done: list[tuple[Receipt, SyncResult | None]] = []
 
     def work(operation: Operation) -> Statistics:
         is_second = False
-        for parsed in files:
+        sheets: dict[int, int] = {}
+
+        def post(place: int) -> None:
+            nonlocal is_second
+            receipt, _ = done[place]
+            statistics = _post(
+                operation, receipt.delivery_id, policies, catalogue_policy, default_location, recorded_at,
+                is_second,
+            )  # fmt: skip
+            outcome = Outcome(operation.uuid, statistics, is_dry_run=True)
+            done[place] = (receipt, SyncResult.of(outcome, receipt.file))
+            is_second = True
+
+        for place, parsed in enumerate(files):
             receipt = receive(
                 operation.connection, parsed,
                 default_location=default_location, again=again, recorded_at=recorded_at, who=who,
             )  # fmt: skip
-            result = None
-            if receipt.state == "received":
-                statistics = _post(
-                    operation, receipt.delivery_id, policies, catalogue_policy, default_location, recorded_at,
-                    is_second,
-                )  # fmt: skip
-                result = SyncResult.of(Outcome(operation.uuid, statistics, is_dry_run=True), parsed.name)
-                is_second = True
-            done.append((receipt, result))
+            done.append((receipt, None))
+            if receipt.state == "received" and parsed.kind == "counts":
+                sheets[receipt.delivery_id] = place
+            elif receipt.state == "received":
+                post(place)
+        asked = {"first": None, "last": None, "among": list(sheets)}
+        in_order = operation.connection.execute(statement("deliveries/waiting"), asked).fetchall()
+        for (delivery_id,) in in_order:
+            post(sheets[delivery_id])
         return {}
 
     run_operation(url, "Rehearsal", "load", work, who=who, dry_run=True)

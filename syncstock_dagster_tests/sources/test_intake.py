@@ -494,3 +494,20 @@ def test_original_files_are_kept_so_long_after_they_came_last(db: SyncStockDB, w
     assert [one.state for one in receive_paths(db, [sold])] == ["already received"]
     results, failures = post(db)
     assert (len(results), failures) == (3, [])
+
+
+def test_a_rehearsal_judges_sheets_in_the_order_in_which_they_will_be_posted(
+    db: SyncStockDB, write: Write
+) -> None:
+    """From the earliest day on: each of these is 95 from the one before, and the last 190 from the first."""
+    counted = "sku,location,quantity,counted_at\n00123,main,{},2026-03-0{}T08:00:00Z\n"
+    names = {"c-first": (10, 1), "a-third": (200, 3), "b-second": (105, 2)}
+    files = find_files([str(write(f"counts/{name}.csv", counted.format(*of))) for name, of in names.items()])
+    rehearsed = [result for _, result in rehearse(db, files) if result is not None]
+    loaded = load(db, files)
+    told = [(result.note, result.counts_held, result.counts_review) for result in loaded.results]
+    assert [note for note, *_ in told] == ["counts/c-first.csv", "counts/b-second.csv", "counts/a-third.csv"]
+    assert [held for _, held, _ in told] == [0, 0, 0]
+    assert sorted((result.note, result.counts_held, result.counts_review) for result in rehearsed) == sorted(
+        told
+    )
