@@ -102,9 +102,9 @@ def request_blind_recount(
 def recounts(url: str, every: bool = False, recount_id: int | None = None) -> pd.DataFrame:
     """Lines of recounts that are not finished, of all, or of one: ``state, rounds, agreed, found, ...``.
 
-    ``state``: waiting (for a first or second count), third (two do not agree), person (three do not), agreed or
-    cancelled. ``found`` is what each person counted, with its target and difference; nothing while somebody still has
-    to count.
+    ``state``: waiting (for a first or second count), third (two do not agree), person (three do not), decided (somebody
+    did), agreed or cancelled. ``found`` is what each person counted, with its target and difference; nothing while
+    somebody still has to count.
     """
     return query(url, "counting/recounts", every=every, recount_id=recount_id)
 

@@ -106,6 +106,19 @@ def test_of_three_two_decide_and_otherwise_a_person(shop: SyncStockDB) -> None:
     assert shop.audit() == {}
 
 
+@pytest.mark.parametrize("decide", ["approve", "reject"])
+def test_what_a_person_decides_after_three_who_do_not_agree_ends_it(shop: SyncStockDB, decide: str) -> None:
+    """Nobody is asked to count once more, also where the count that was rejected is no round any more."""
+    first = held(shop)
+    shop.request_blind_recount(count_ids=first, reason="120 short")
+    count(shop, DAY + HOUR, 300, "Ben")
+    count(shop, DAY + 2 * HOUR, 250, "Cleo")
+    getattr(shop, decide)(first, reason="I looked")
+    assert rows(shop.blind_recounts()) == []
+    assert state(shop)[0] == "decided"
+    assert shop.audit() == {}
+
+
 def test_nobody_counts_his_own_count_again(shop: SyncStockDB) -> None:
     with pytest.raises(BadInput, match="is by Ann, who must not count it again"):
         shop.request_blind_recount(count_ids=held(shop), counters=[" ann"], reason="120 short")

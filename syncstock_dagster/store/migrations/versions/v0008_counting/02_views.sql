@@ -125,12 +125,13 @@ cross join lateral (
     and e.effective_at > r.first_at and e.effective_at <= r.counted_at) as m;
 
 -- How far each line of a recount is: agreed once two people's numbers, moved to one instant, differ by no more than the
--- tolerance; a third person is wanted after two who do not agree, somebody who decides after three. Grain: recount and
--- article.
+-- tolerance; a third person is wanted after two who do not agree, somebody who decides after three, and then it is decided.
+-- Grain: recount and article.
 create view recount_status as
 select n.recount_id, n.inventory_id, r.location_id, coalesce(x.rounds, 0)::int as rounds,
        case when n.cancelled_by is not null then 'cancelled'
             when a.count_ids is not null then 'agreed'
+            when d.is_decided then 'decided'
             when coalesce(x.rounds, 0) < 2 then 'waiting'
             when x.rounds = 2 then 'third'
             else 'person' end as state,
@@ -141,6 +142,17 @@ left join lateral (
   select count(*) as rounds
   from recount_rounds as o
   where o.recount_id = n.recount_id and o.inventory_id = n.inventory_id) as x on true
+-- Whoever decides on one of three numbers has looked at all of them, also where the one is then no round any more.
+cross join lateral (
+  select count(distinct lower(btrim(k.counter))) >= 3 and bool_or(exists (
+           select from decisions as v
+           where v.count_id = k.count_id and v.decided_by <> 'gate' and v.decision in ('applied', 'rejected')
+             and v.decided_at > r.created_at)) as is_decided
+  from stock_counts as k
+  left join stock_counts as f on f.count_id = n.first_count_id
+  where k.inventory_id = n.inventory_id and k.location_id = r.location_id and k.withdrawn_by is null
+    and k.decision in ('applied', 'held', 'rejected') and k.standing <> 'superseded'
+    and k.counted_at >= coalesce(f.counted_at, r.counts_from)) as d
 left join lateral (
   select later.quantity, later.counted_at, earlier.count_ids || later.count_ids as count_ids
   from recount_rounds as later
