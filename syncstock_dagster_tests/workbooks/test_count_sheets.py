@@ -408,6 +408,7 @@ def test_dates_are_read_as_their_country_writes_them_where_they_are_clear(text, 
         "Référence;Désignation;Quantité comptée",
         "Artikel;Bezeichnung;Menge",
         "Codice;Descrizione;Giacenza fisica",
+        "Réf.;Désignation;Stock réel",
     ],
 )
 def test_the_language_of_the_headers_tells_day_from_month(headers):
