@@ -527,7 +527,7 @@ class _Run:
             "items": tally.items or tally.levels,
             "levels": tally.levels,
             "repeated": tally.repeated,
-            "refused": tally.refused,
+            "refused": tally.refused + taken.pop("twins"),
             "missing": len(missing),
             "missing_ids": list(missing)[:100],
             "gone": tally.gone,

@@ -19,7 +19,9 @@ import pyarrow.csv as arrow_csv
 
 from syncstock_dagster.catalog.policy import CataloguePolicy
 from syncstock_dagster.catalog.staging import commit_trusted, take_changes
+from syncstock_dagster.operations.dead_letters import bury
 from syncstock_dagster.operations.log import Operation, Statistics
+from syncstock_dagster.sources.staged_pages import ROW
 from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, Evidence
 from syncstock_dagster.stock.policy import Policies
@@ -52,6 +54,7 @@ def take_staged(
     with performance.stage("items"):
         statistics = _take_items(operation, source, values, catalogue_policy)
     with performance.stage("levels"):
+        statistics["twins"] = _take_twins_out(operation, source, values)
         changed = connection.execute(statement("sources/find_changed_levels"), values).rowcount
         connection.execute("analyze run_pulled_levels")
         if with_differences:
@@ -106,6 +109,21 @@ def _take_items(
                 total[name] = total.get(name, 0) + number
     # The policy counts the changes of a delivery, not those of a batch of it.
     return total | commit_trusted(operation, source, policy.for_source(source).auto_commit)
+
+
+def _take_twins_out(operation: Operation, source: str, values: dict[str, Any]) -> int:
+    """Levels that may be of either of two articles become dead letters; how many."""
+    rows = operation.connection.execute(statement("sources/take_twins_out"), values).fetchall()
+    letters = [
+        (
+            {"id": code, "row": {"sku": sku, "location": location, "quantity": quantity}},
+            f"{sku!r} differs from our {ours!r} by case or blanks only, and {source} has both: commit the article "
+            "that is new, or give ours the code of the right one",
+        )
+        for code, location, sku, ours, quantity in rows
+    ]
+    bury(operation, source, ROW, letters)
+    return len(letters)
 
 
 def _as_changes(rows: list[tuple[Any, ...]]) -> pa.Table:

@@ -198,3 +198,36 @@ def test_what_it_cannot_it_says() -> None:
     assert Ask(ids=("1",)).scope == "ids"
     assert not Ask(with_stock_only=True).is_whole
     assert Ask().is_whole
+
+
+@pytest.mark.parametrize("kind", ["zoho", "xorosoft"])
+@pytest.mark.parametrize("twin", ["a1", "A1 "])
+def test_of_two_articles_that_differ_by_case_or_blanks_the_known_one_keeps_its_own_stock(
+    db: SyncStockDB, kind: str, twin: str
+) -> None:
+    """Looked past the blank, both would be counts of the one that is known, and the last would win."""
+    db.upsert_products([{"sku": "A1", "name": "ours"}])
+    vendor, fake = vendors.zoho(db.url, 3) if kind == "zoho" else vendors.xorosoft(db.url, 3)
+    for item, (sku, quantity) in zip(
+        fake.items.values(), [("A1", "5"), (twin, "7"), ("B1", "1")], strict=True
+    ):
+        setattr(item, "sku" if kind == "zoho" else "number", sku)
+        item.stock = {next(iter(item.stock)): quantity}
+    waiting = vendors.rules(db, commits=False, trust="authoritative")
+    result = vendor.pull(db, waiting)
+    assert (result.refused, result.counts_new, result.needs_person) == (1, 1, True)
+    assert stock(db) == {"A1": 5}
+    assert "both" in db.dead_letters().iloc[0]["reason"]
+    assert len(db.quarantine()) == 1, "what nobody knows waits as ever"
+    db.upsert_products([{"sku": twin, "name": "theirs"}])
+    assert vendor.pull(db, waiting).counts_new == 1
+    assert stock(db) == {"A1": 5, twin: 7}
+    assert db.audit() == {}
+
+
+def test_a_sku_that_is_alone_is_found_whatever_its_case(db: SyncStockDB) -> None:
+    db.upsert_products([{"sku": "A1", "name": "ours"}])
+    vendor, fake = vendors.xorosoft(db.url, 1)
+    next(iter(fake.items.values())).number = " a1"
+    assert vendor.pull(db, vendors.rules(db, commits=False, trust="authoritative")).refused == 0
+    assert set(stock(db)) == {"A1"}
