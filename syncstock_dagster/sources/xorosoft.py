@@ -250,10 +250,11 @@ class Xorosoft:
     def _get(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """The rows of one page, and whether it is the last."""
         said = self._client.get(path, parameters)
-        rows, number, pages = said.get("Data"), said.get("Page"), said.get("TotalPages")
-        if not isinstance(rows, list) or not isinstance(pages, int):
+        rows, pages = said.get("Data"), text(said.get("TotalPages"))
+        if not isinstance(rows, list) or pages is None or not pages.isdecimal():
             raise RefusedError("Xorosoft's answer does not say its rows and pages.", is_about_call=True)
-        return rows, int(number or parameters["page"]) >= pages
+        # The number of the page is ours: whatever it says of it, this comes to an end.
+        return rows, int(parameters["page"]) >= int(pages)
 
 
 def _judge(answer: httpx.Response) -> dict[str, Any]:

@@ -41,6 +41,8 @@ from syncstock_dagster.sources.zoho_token import Token, Tokens
 NAME = "zoho"
 _PATHS = {"inventory": "/inventory/v1", "books": "/books/v3"}
 _PAGE, _IDS = 200, 100
+#: Empty pages in a row, behind which no item is believed to stand.
+_MOST_EMPTY = 3
 #: Seconds. So long is waited where Zoho says that it was called too fast, and not for how long.
 _A_MINUTE = 60.0
 #: Codes of HTTP 429: the day's calls are used up; too many at once. Any other: too fast.
@@ -155,13 +157,17 @@ class Zoho:
         if ask.since is not None:
             since = ask.since - timedelta(minutes=self._table.overlap_minutes)
             wanted["last_modified_time"] = since.strftime("%Y-%m-%dT%H:%M:%S+0000")
+        empty = 0
         while True:
             said = self._get("/items", {**wanted, "page": number})
             context = said.get("page_context")
             if not isinstance(context, dict) or "has_more_page" not in context:
                 raise RefusedError("Zoho's answer does not say whether there is a further page.")
             number += 1
-            is_last = not context["has_more_page"]
+            is_last = _text(context["has_more_page"]) != "true"
+            empty = 0 if said.get("items") else empty + 1
+            if empty >= _MOST_EMPTY and not is_last:
+                raise RefusedError(f"Zoho yields {empty} pages without an item and says that more follow.")
             page = self._page(self._with_places(_list(said, "items")), None if is_last else str(number))
             if ask.since is not None and self._ignored(page, ask.since):
                 page = _with_note(page, "Zoho yields items older than was asked for: its filter was ignored.")

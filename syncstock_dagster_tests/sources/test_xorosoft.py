@@ -262,3 +262,13 @@ def test_a_blank_makes_another_item_of_the_interface_too(db: SyncStockDB) -> Non
         item.number = number
     vendor.pull(db)
     assert agrees(db, vendor) and set(stock(db)) == {"A1", "A1 "}
+
+
+def test_its_numbers_of_pages_may_be_text_and_wrong(
+    db: SyncStockDB, pair: tuple[Vendor, XorosoftStandIn]
+) -> None:
+    vendor, fake = pair
+    fake.is_odd = True
+    result = vendor.pull(db)
+    assert (result.status, result.pages) == ("complete", 10)
+    assert agrees(db, vendor)

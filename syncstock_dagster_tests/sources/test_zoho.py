@@ -524,3 +524,17 @@ def test_a_blank_makes_another_sku(db: SyncStockDB) -> None:
     assert vendor.pull(db).unknown == 1
     assert stock(db) == {"A1": 5, "A1 ": 7}
     assert db.audit() == {}
+
+
+def test_pages_come_to_an_end_whatever_is_said_of_further_ones(db: SyncStockDB) -> None:
+    vendor, fake = vendors.zoho(db.url, 12)
+    fake.says_more = True
+    with pytest.raises(RefusedError, match="3 pages without an item"):
+        vendor.pull(db)
+    assert len(fake.faults.calls) == 5
+    fake.says_more = "false"  # as text: there is none behind the page that it goes on with
+    vendor.pull(db)
+    assert len(fake.faults.calls) == 6
+    fake.says_more = None
+    assert vendor.pull(db).status == "complete"
+    assert agrees(db, vendor)

@@ -42,6 +42,8 @@ class XorosoftStandIn:
     key: str = "key"
     secret: str = "secret"  # noqa: S105 - of a stand-in
     page_size: int = 100
+    #: Numbers of pages come as text, and each page calls itself the first.
+    is_odd: bool = False
     faults: Faults = field(default_factory=Faults)
 
     def put(self, items: Iterable[XorosoftItem]) -> None:
@@ -82,14 +84,14 @@ class XorosoftStandIn:
 
     async def _answer(self, request: Request, rows: list[dict[str, Any]]) -> Response:
         number = int(request.query_params.get("page", "1"))
-        begin = (number - 1) * self.page_size
+        begin, pages = (number - 1) * self.page_size, -(-len(rows) // self.page_size)
         whole = JSONResponse(
             {
                 "Result": True,
                 "Message": "",
                 "Data": rows[begin : begin + self.page_size],
-                "Page": number,
-                "TotalPages": -(-len(rows) // self.page_size),
+                "Page": "1" if self.is_odd else number,
+                "TotalPages": str(pages) if self.is_odd else pages,
             }
         )
         fault = await self.faults.take(request.url.path, dict(request.query_params))

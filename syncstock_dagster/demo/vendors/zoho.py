@@ -67,6 +67,8 @@ class ZohoStandIn:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     #: Yields so many a page, whatever was asked for.
     page_size: int | None = None
+    #: What it says of further pages, whether there are any or not.
+    says_more: Any = None
     #: Whether ``last_modified_time`` is understood as a filter.
     filters_by_time: bool = True
     #: Whether items are told with their stock by location: in the list, and in details.
@@ -138,7 +140,8 @@ class ZohoStandIn:
         if (since := asked.get("last_modified_time")) and self.filters_by_time:
             items = [item for item in items if item.modified_at >= datetime.fromisoformat(since)]
         begin = (number - 1) * size
-        context = {"page": number, "per_page": size, "has_more_page": begin + size < len(items)}
+        has_more = begin + size < len(items) if self.says_more is None else self.says_more
+        context = {"page": number, "per_page": size, "has_more_page": has_more}
         rows = [self._row(item, has_places=self.lists_locations) for item in items[begin : begin + size]]
         return JSONResponse({"code": 0, "message": "success", "items": rows, "page_context": context})
 
