@@ -308,6 +308,10 @@ _OF_THE_CALL = frozenset(
 )  # fmt: skip
 
 
+#: The level is another one by now, or its variant is gone, which is no failure of those beside it.
+_LOOK_AGAIN = frozenset({"CHANGE_FROM_QUANTITY_STALE", "INVALID_INVENTORY_ITEM"})
+
+
 def _send(work: Work, given: Mapping[str, Any], key: str) -> list[UserError]:
     for _ in range(_BUSY_TRIES):
         errors = shop.set_quantities(work.client, given, key)
@@ -329,7 +333,7 @@ def _outcome(lines: Sequence[StoredLine], errors: Sequence[UserError]) -> list[d
         row: dict[str, Any] = {"write_id": line.write_id}
         if error is None:
             row["state"] = "planned"  # nothing is wrong with this one
-        elif error.code == "CHANGE_FROM_QUANTITY_STALE":
+        elif error.code in _LOOK_AGAIN:
             row["state"] = "stale"
         elif error.code == "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" and line.attempt < _ATTEMPTS:
             row |= {"state": "planned", "again": 1}  # it came to nothing: a new key, the same comparison

@@ -206,13 +206,12 @@ def test_after_a_sale_that_the_truth_knows_of_the_new_truth_is_written(world: Wo
 def test_where_one_level_cannot_be_set_the_others_of_its_product_are_taken_back(world: World) -> None:
     world.add("C1", {"A": 5, "B": 5}, {"A": 3, "B": 4})
     world.add("C2", {"C": 5}, {"C": 1})
-    gone = world.variant("B")
+    unlucky = world.variant("B")
 
-    def vanish(name: str) -> None:
-        if name == "SetQuantities" and gone.id in world.shop.variants:
-            world.shop.remove_variant(gone)
+    def untrack(name: str) -> None:
+        unlucky.tracked = unlucky.tracked and name != "SetQuantities"
 
-    world.shop.before_call = vanish
+    world.shop.before_call = untrack
 
     report = world.run(batch_size=50)
 
@@ -226,13 +225,38 @@ def test_where_one_level_cannot_be_set_the_others_of_its_product_are_taken_back(
     )
 
 
+def test_what_is_gone_meanwhile_spoils_nothing_beside_it(world: World) -> None:
+    """A variant that somebody deletes, or a whole product, between looking and writing; and before taking back."""
+    world.add("C1", {"A": 5, "B": 5}, {"A": 3, "B": 4})
+    product = world.add("C2", {"C": 5, "D": 5}, {"C": 1, "D": 2})
+    world.add("C3", {"E": 5}, {"E": 6})
+    going = [world.variant("B"), *product.variants]
+
+    def vanish(name: str) -> None:
+        while name == "SetQuantities" and going:
+            world.shop.remove_variant(going.pop())
+
+    world.shop.before_call = vanish
+
+    report = world.run(batch_size=50)
+
+    assert (world.level("A"), world.level("E")) == (3, 6)
+    assert left(report) == dict.fromkeys("BCD", "is not stocked there any more")
+    assert (report["success"], report["report"]["statistics"]["errors"]) == (True, 0)
+    world.shop.remove_variant(world.variant("A"))
+    back = sync.roll_back(world.channel(), report["sync_id"], reason="wrong store")
+    assert world.level("E") == 5
+    details = back["report"]["details"]
+    assert (details["rollbacks"], details["rollback_failures"]) == (1, 1)
+
+
 def test_what_was_sold_after_our_write_is_not_taken_back(world: World) -> None:
     world.add("C1", {"A": 5, "B": 5}, {"A": 3, "B": 4})
-    gone = world.variant("B")
+    unlucky = world.variant("B")
 
     def meddle(name: str) -> None:
-        if name == "SetQuantities" and gone.id in world.shop.variants:
-            world.shop.remove_variant(gone)
+        if name == "SetQuantities" and unlucky.tracked:
+            unlucky.tracked = False
         elif name == "SetQuantities" and world.shop.calls[name] == 3:
             world.shop.sell(world.variant("A"), world.main, 1)
 
