@@ -25,6 +25,18 @@ Push = Annotated[
     bool, typer.Option("--push", help="All articles whose stock changed, not only products that were missed.")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many products.")]
+Zero = Annotated[
+    bool | None,
+    typer.Option(
+        "--delete-zero-stock/--keep-zero-stock", help="Propose to delete variants without stock, or not."
+    ),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, max=250, help="Products that are worked on together.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--max-concurrent", min=1, max=50, help="Workers beside each other.")
+]
 Which = Annotated[
     str | None,
     typer.Argument(metavar="RUN", help="Its name, or the first characters of its uuid; default: the last."),
@@ -46,16 +58,23 @@ _DETAILS = {
 def run(
     push: Push = False,
     limit: Limit = None,
+    delete_zero_stock: Zero = None,
+    batch_size: BatchSize = None,
+    max_concurrent: Workers = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find what is wrong in the shop and set it right; what an earlier run left comes first."""
     db = open_db()
+    given: dict[str, Any] = {
+        "limit": limit, "delete_zero_stock": delete_zero_stock, "batch_size": batch_size,
+        "max_concurrent": max_concurrent,
+    }  # fmt: skip
     with output.working("Speaking to the shop ..."):
         if dry_run:
-            report = db.plan_shopify(_kind(push), dry_run=True, limit=limit)
+            report = db.plan_shopify(_kind(push), dry_run=True, **given)
         else:
-            report = db.sync_shopify(_kind(push), limit=limit)
+            report = db.sync_shopify(_kind(push), **given)
     _tell(report, as_json)
 
 
@@ -63,13 +82,20 @@ def run(
 def plan(
     push: Push = False,
     limit: Limit = None,
+    delete_zero_stock: Zero = None,
+    batch_size: BatchSize = None,
+    max_concurrent: Workers = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find out what is wrong in the shop and keep it as a plan; nothing is sent."""
     db = open_db()
+    given: dict[str, Any] = {
+        "limit": limit, "delete_zero_stock": delete_zero_stock, "batch_size": batch_size,
+        "max_concurrent": max_concurrent,
+    }  # fmt: skip
     with output.working("Looking at the shop ..."):
-        report = db.plan_shopify(_kind(push), dry_run=dry_run, limit=limit)
+        report = db.plan_shopify(_kind(push), dry_run=dry_run, **given)
     _tell(report, as_json)
 
 
@@ -77,12 +103,19 @@ def plan(
 def dry_run(
     push: Push = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many products.")] = 10,
+    delete_zero_stock: Zero = None,
+    batch_size: BatchSize = None,
+    max_concurrent: Workers = None,
     as_json: options.AsJson = False,
 ) -> None:
     """What a run would do with a few products. It cannot be applied."""
     db = open_db()
+    given: dict[str, Any] = {
+        "limit": limit, "delete_zero_stock": delete_zero_stock, "batch_size": batch_size,
+        "max_concurrent": max_concurrent,
+    }  # fmt: skip
     with output.working("Looking at the shop ..."):
-        report = db.plan_shopify(_kind(push), dry_run=True, limit=limit)
+        report = db.plan_shopify(_kind(push), dry_run=True, **given)
     _tell(report, as_json)
 
 

@@ -90,6 +90,16 @@ def levels(shop: Shop) -> dict[str, int]:
     return {variant.sku or "": variant.quantity(location, "on_hand") for variant in shop.variants.values()}
 
 
+def test_a_run_may_be_done_otherwise_than_the_settings_say(listening: str, shop: Shop) -> None:
+    otherwise = ("--keep-zero-stock", "--batch-size", "1", "--max-concurrent", "2", "--json")
+    for words in ("dry-run", "plan", "run"):
+        report = json.loads(run(words, *otherwise).stdout)["report"]
+        assert report["details"]["deletions_waiting"] == []
+        assert report["performance"]["max_concurrent_workers"] == 2
+    assert levels(shop)["TEA-GONE"] == 0
+    run("plan", "--batch-size", "251", code=2)
+
+
 def test_from_the_command_line_plan_apply_approve_and_take_back(listening: str, shop: Shop) -> None:
     assert "static token" in run("config").stdout
     told = json.loads(run("config", "--json").stdout)
