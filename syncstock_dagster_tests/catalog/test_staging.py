@@ -335,6 +335,33 @@ def test_what_cannot_be_said_of_an_article_is_told_by_field(
             db.upsert_products([{"sku": "A", **said}])
 
 
+def test_a_conflict_ends_when_the_source_agrees_and_begins_again_when_it_does_not(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    pulled(db, price=1)
+    db.change_products([{"sku": "A", "price": 7}])
+    for _ in range(2):
+        assert pulled(db, price=8).conflicts == 1
+    asked = db.conflicts()["conflict_id"].to_list()
+    assert len(asked) == 1
+    assert pulled(db, price=7).conflicts == 0
+    assert db.conflicts().empty
+    assert db.conflicts(open_only=False)["status"].to_list() == ["obsolete"]
+    assert db.staged().empty
+    db.change_products([{"sku": "A", "price": 9}])
+    assert pulled(db, price=8).conflicts == 1
+    assert len(db.conflicts()) == 1
+    # Only what is staged was taken back: nothing is left to be asked about.
+    (uuid,) = db.staged()["operation_uuid"]
+    back = db.rollback(uuid, reason="wrong account").operation_uuid
+    assert db.conflicts().empty
+    db.rollback(back, reason="it was right")
+    assert len(db.conflicts()) == 1
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="theirs")
+    db.approve_staged(db.staged()["staging_id"].to_list(), reason="theirs")
+    assert db.commit_staged().committed == 1
+    assert db.audit() == {}
+
+
 def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}], who="anna")
     mine = ids(db)["A"]

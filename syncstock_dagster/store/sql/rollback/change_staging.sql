@@ -1,5 +1,6 @@
 -- Staged changes follow their commit, or where they never were committed, their staging. What their sources said is
--- withdrawn, or said again, with them: said once more, it is news. Grain: staged row.
+-- withdrawn, or said again, with them: said once more, it is news. So do the conflicts that wait with them. Grain:
+-- staged row.
 with changed as (
   update products_staging as s
   set status = case
@@ -15,6 +16,12 @@ with changed as (
                where r.rollback_operation_id = %(target_id)s)))
   returning s.staging_id, s.source_product_id as inventory_id, s.source, s.status, s.remote, s.said_before,
             s.commit_operation_id),
+asked as (
+  update sync_conflicts as k
+  set status = case c.status when 'staged' then 'open' else 'obsolete' end,
+      resolved_at = case c.status when 'staged' then null else clock_timestamp() end
+  from changed as c
+  where k.staging_id = c.staging_id and k.status = case c.status when 'staged' then 'obsolete' else 'open' end),
 said as (
   select c.inventory_id, c.source, e.key,
          case c.status when 'committed' then e.value else c.said_before -> 'remote' -> e.key end as remote,

@@ -1,5 +1,6 @@
 -- What a source staged for an article before and nobody committed is replaced by what it says now, also where the
--- article had another SKU then. What was approved of it is remembered, for it may say the same. Grain: staged row.
+-- article had another SKU then. What was approved of it is remembered, for it may say the same. Conflicts that waited
+-- with it are over, unless they are found again. Grain: staged row.
 with replaced as (
   select s.staging_id, s.sku, s.status, s.change_type, s.change_data, s.remote, s.decided_by, s.decided_at,
          s.decision_reason
@@ -16,7 +17,12 @@ approvals as (
   from replaced as r
   join run_changes as c using (sku)
   where r.status = 'approved'
-  order by c.position, r.staging_id desc)
+  order by c.position, r.staging_id desc),
+over as (
+  update sync_conflicts as k
+  set status = 'obsolete', resolved_at = clock_timestamp()
+  from replaced as r
+  where k.staging_id = r.staging_id and k.status = 'open')
 update products_staging as s
 set status = 'superseded'
 from replaced as r
