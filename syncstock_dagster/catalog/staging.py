@@ -32,8 +32,8 @@ PEOPLE = "people"
 
 _CHECK = ("lock_articles", "check", "refuse", "moved_conflicts", "forget_done")
 _APPLY = (
-    "create_categories", "create_articles", "name_articles", "change_articles", "forget_codes", "enter_codes",
-    "forget_units", "enter_units", "write_versions",
+    "create_categories", "create_articles", "name_articles", "free_skus", "change_articles", "forget_codes",
+    "enter_codes", "forget_units", "enter_units", "write_versions",
 )  # fmt: skip
 
 

@@ -458,6 +458,29 @@ def test_a_code_goes_on_from_article_to_article_in_one_commit_or_nowhere(db: Syn
     assert db.audit() == {}
 
 
+def test_articles_swap_their_skus_in_one_commit_and_back_again(db: SyncStockDB) -> None:
+    db.upsert_products([{"inventory_id": n, "sku": sku, "price": 1} for n, sku in enumerate("ABCD", 1)])
+    swapped = db.change_products([{"inventory_id": 1, "sku": "B"}, {"inventory_id": 2, "sku": "A"}])
+    assert (swapped.committed, swapped.left) == (2, 0)
+    assert ids(db) == {"B": 1, "A": 2, "C": 3, "D": 4}
+    db.rollback(swapped.operation_uuid, reason="wrong")
+    assert ids(db) == {"A": 1, "B": 2, "C": 3, "D": 4}
+    # A ring with a locked one in it: nobody gets a SKU that is not given up.
+    ring: list[dict[str, Any]] = [
+        {"inventory_id": n, "sku": sku} for n, sku in ((1, "B"), (2, "C"), (3, "A"), (4, "E"))
+    ]
+    db.lock_products([3], minutes=5, who="anna")
+    done = db.change_products(ring, who="bert")
+    assert (done.committed, done.left) == (1, 3)
+    assert ids(db) == {"A": 1, "B": 2, "C": 3, "E": 4}
+    db.unlock_products([3], who="anna")
+    assert db.change_products(ring, who="bert").committed == 3
+    assert ids(db) == {"B": 1, "C": 2, "A": 3, "E": 4}
+    versions = db.product_versions(1)
+    assert [one["sku"] for one in versions["state"]] == ["A", "B", "A", "B"]
+    assert db.audit() == {}
+
+
 def test_a_change_staged_on_something_that_moved_meanwhile_is_not_committed_blindly(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "price": 1, "name": "Mug"}])
     waiting = db.stage_products([{"sku": "A", "price": 2}], source="zoho")

@@ -61,6 +61,12 @@ taken as (
   from said as s
   where s.first_id <> s.staging_id
   group by s.staging_id),
+renamed as (
+  select c.staging_id, r.inventory_id as holder_id, g.staging_id is not null as is_given_up
+  from run_commit as c
+  join products as r
+    on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
+  left join run_commit as g on g.inventory_id = r.inventory_id and g.change_data -> 'sku' ->> 'new' <> r.sku),
 named as (
   select c.staging_id, n.sku,
          min(c.staging_id) over (partition by n.sku) as first_of_sku,
@@ -91,26 +97,33 @@ problems as (
            when m.fields is not null then 'changed meanwhile: ' || m.fields
            when k.code is not null then 'the code ' || k.code || ' belongs to an article locked by ' || k.locked_by
            when t.code is not null then 'the code ' || t.code || ' belongs to another article by now'
-           when r.inventory_id is not null or n.first_of_sku <> c.staging_id
+           when not r.is_given_up or n.first_of_sku <> c.staging_id
              then 'the SKU belongs to another article by now'
          end as problem
   from run_commit as c
   left join found as p using (staging_id)
-  left join products as r
-    on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
+  left join renamed as r using (staging_id)
   left join moved as m using (staging_id)
   left join named as n using (staging_id)
   left join kept as k using (staging_id)
   left join taken as t using (staging_id)),
+waiting as (
+  select h.staging_id, h.holder_id, 'the code ' || h.code || ' belongs to another article by now' as problem
+  from held as h
+  where h.is_given_up
+  union all
+  select r.staging_id, r.holder_id, 'the SKU belongs to another article by now'
+  from renamed as r
+  where r.is_given_up),
 failed as (
   select p.staging_id, p.inventory_id, p.problem
   from problems as p
   where p.problem is not null
   union
-  select h.staging_id, c.inventory_id, 'the code ' || h.code || ' belongs to another article by now'
+  select w.staging_id, c.inventory_id, w.problem
   from failed as f
-  join held as h on h.holder_id = f.inventory_id and h.is_given_up
-  join run_commit as c on c.staging_id = h.staging_id)
+  join waiting as w on w.holder_id = f.inventory_id
+  join run_commit as c on c.staging_id = w.staging_id)
 update run_commit as c
 set problem = p.problem
 from (select f.staging_id, min(f.problem) as problem from failed as f group by f.staging_id) as p
