@@ -163,8 +163,11 @@ def _keep_alive(children: list[Child], say: Say) -> None:
 def _materialise_once(
     server: Webserver, days: tuple[str, ...], children: list[Child], stopping: threading.Event, say: Say
 ) -> None:
-    """One backfill of everything, the first time."""
-    if any(found["title"] == _DEMO for found in server.backfills()):
+    """One backfill of everything, the first time; one that failed (a machine too busy to start it) is made again."""
+    if any(
+        found["title"] == _DEMO and found["status"] not in ("FAILED", "COMPLETED_FAILED")
+        for found in server.backfills()
+    ):
         return
     from syncstock_dagster.definitions import defs
     from syncstock_dagster.partitions import newest_day

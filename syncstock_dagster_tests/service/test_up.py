@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from syncstock_dagster import SyncStockDB
+from syncstock_dagster.service import up as service_up
 from syncstock_dagster.service.graphql import Webserver
 from syncstock_dagster_tests.conftest import REPOSITORY
 from syncstock_dagster_tests.shop import MOVEMENT_COLUMNS, Shop
@@ -271,3 +273,27 @@ def test_after_a_power_cut_in_the_middle_of_a_run_it_goes_on_and_nothing_counts_
     up.wait(lambda: not up.server.runs(statuses=["STARTED", "STARTING", "QUEUED"]), 120)
     assert {run["status"] for run in up.server.runs() if run["id"] == cut["id"]} == {"FAILURE"}
     assert db.audit() == {}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "again"),
+    [
+        ([], True),
+        (["COMPLETED_FAILED"], True),
+        (["FAILED", "COMPLETED_SUCCESS"], False),
+        (["REQUESTED"], False),
+    ],
+)
+def test_the_demo_is_materialised_until_it_succeeded_once(
+    statuses: list[str], again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, launched = Webserver("http://127.0.0.1:9"), []
+    found = [{"title": "The demo", "status": status} for status in statuses]
+    monkeypatch.setattr(server, "backfills", lambda: found)
+    monkeypatch.setattr(server, "launch_backfill", lambda *of: launched.append(of) or "b1")
+    monkeypatch.setattr(server, "wait_for_backfill", lambda *_, **__: "COMPLETED_SUCCESS")
+    days = ("2026-03-01", "2199-01-01")
+    service_up._materialise_once(server, days, [], threading.Event(), lambda _: None)
+    assert [of[1] for of in launched] == ([("2026-03-01",)] if again else []), (
+        "nor a day that has no partition yet"
+    )
