@@ -23,7 +23,7 @@ class SyncResult:
     counts_new: int = 0
     counts_applied: int = 0
     counts_review: int = 0
-    counts_held: int = 0
+    counts_held: int = 0  # on the articles that it touched, also those held before that still are
     counts_duplicate: int = 0
     counts_conflict: int = 0
     counts_advisory: int = 0

@@ -232,15 +232,6 @@ def test_a_hold_by_percent_or_value_ends_when_late_rows_explain_it(open_database
     assert db.audit() == {}
 
 
-def test_a_run_tells_the_holds_that_it_made_and_not_those_that_it_left(db: SyncStockDB) -> None:
-    db.run_sync(pos_counts=sheet({1: 10}, NOON))
-    held = db.run_sync(pos_counts=sheet({1: 500}, NOON + 2 * HOUR))
-    assert (held.counts_held, held.needs_person) == (1, True)
-    moved = db.run_sync(purchases=[PurchaseRecord(1, 3, at=NOON + HOUR, ref="late")])
-    assert (moved.counts_held, moved.needs_person) == (0, False)
-    assert len(db.held()) == 1
-
-
 def test_an_approved_count_is_flagged_once_it_is_critical(open_database: OpenDatabase) -> None:
     """Somebody approved 300 missing; late rows make it 1,300, which nobody has looked at. The stock stays."""
     db = open_database(gated({"critical_above": 1000}))

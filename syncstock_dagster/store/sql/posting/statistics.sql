@@ -28,13 +28,10 @@ count_numbers as (
          count(*) filter (where x.decision = 'listed') as listed
   from run_counts as c
   join stock_counts as x using (count_id)),
--- Of verdicts, those that this run was the first to give: what was held before and still is was told then.
 verdict_numbers as (
-  select count(*) filter (where v.tier = 'review') as review,
-         count(*) filter (where v.tier in ('held', 'critical', 'rule')) as held
-  from run_verdicts as v
-  where exists (
-    select from decisions as d where d.count_id = any(v.count_ids) and d.operation_id = %(operation_id)s))
+  select count(*) filter (where tier = 'review') as review,
+         count(*) filter (where tier in ('held', 'critical', 'rule')) as held
+  from run_verdicts)
 select
   (select count(*) from run_movements) + %(express_rows)s - m.not_new as movements_new,
   m.duplicate as movements_duplicate,
