@@ -135,9 +135,11 @@ def _write_day(drop: Path, day: date) -> None:
 
 
 def _engine_day(db: object, drop: Path) -> None:
-    from syncstock_dagster.sources.intake import receive_drop_folder
+    from syncstock_dagster.sources.drop_folder import list_drop
+    from syncstock_dagster.sources.intake import Taking, receive
 
-    receipts = receive_drop_folder(db, str(drop), kinds=("sales",))  # type: ignore[arg-type]
+    sales = [file for file in list_drop(str(drop)) if file.kind == "sales"]
+    receipts = [one.receipt for one in receive(db, sales, Taking(skip_known=True))]  # type: ignore[arg-type]
     new = [receipt.delivery_id for receipt in receipts if receipt.state == "received"]
     assert len(new) == 1
     db.post_received(new)  # type: ignore[attr-defined]

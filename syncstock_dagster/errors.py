@@ -46,3 +46,8 @@ class BadInput(ValueError):  # noqa: N818 - the public name, and what it says
     def __init__(self, message: str, errors: tuple[RowError, ...] = ()) -> None:
         super().__init__(message if not errors else message + "\n" + "\n".join(f"  {e}" for e in errors[:50]))
         self.errors = errors
+
+
+def told_error(error: Exception) -> str:
+    """An error that nobody foresaw, as the record and people are told it."""
+    return f"{type(error).__name__}: {error}"[:10_000]

@@ -11,11 +11,11 @@ from __future__ import annotations
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CONFIG_NAME = "syncstock.toml"
@@ -45,6 +45,18 @@ def without_secrets(url: str) -> str:
             query=urlencode(query, safe="/*", quote_via=quote),
         )
     )
+
+
+def _existing_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be an IANA time zone such as Europe/London") from error
+    return name
+
+
+#: The name of an IANA zone that this machine knows.
+ZoneName = Annotated[str, AfterValidator(_existing_zone)]
 
 
 def _either(name: str) -> AliasChoices:
@@ -114,7 +126,7 @@ class Settings(BaseSettings):
     )
     home: Path = Field(default_factory=lambda: _default_home(Path.cwd()))
     drop_folder: str = ""
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     search_url: str | None = Field(default=None, repr=False)
     search_embedding: str | None = None
     log_format: Literal["console", "json"] = "console"
@@ -198,15 +210,6 @@ class Settings(BaseSettings):
     @classmethod
     def _home_is_absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("must be an IANA time zone such as Europe/London") from error
-        return name
 
     @model_validator(mode="after")
     def _drop_folder_is_absolute(self) -> Self:

@@ -14,7 +14,7 @@ import itertools
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,6 +245,24 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Call it with a configuration file's text, and by name the texts of modules that it names, to put it in effect."""
+    from syncstock_dagster.settings import get_settings
+
+    def configure(text: str, **modules: str) -> Path:
+        for name, code in modules.items():
+            (tmp_path / f"{name}.py").write_text(code)
+        config = tmp_path / "syncstock.toml"
+        config.write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
+        get_settings.cache_clear()
+        return config
+
+    return configure
 
 
 @pytest.fixture

@@ -745,9 +745,9 @@ def test_demo_runs_and_leaves_other_evidence_alone(
 
     def small(db: SyncStockDB, folder: Path, console: Any) -> int:
         write(folder / "products" / "all.csv", "sku\n00123\n")
-        from syncstock_dagster.sources.intake import receive_drop_folder
+        from syncstock_dagster_tests.receiving import receive_drop_folder
 
-        receive_drop_folder(db, str(folder))
+        receive_drop_folder(db, folder)
         db.post_received()
         console.print("shown")
         return 0

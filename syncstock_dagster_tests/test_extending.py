@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from syncstock_dagster import POSRecord, PurchaseRecord, SyncStockDB
-from syncstock_dagster.sources.intake import post, receive_paths, waiting_of
+from syncstock_dagster.sources.intake import post, waiting_of
 from syncstock_dagster.sources.readers import ReaderReport, run_readers
 from syncstock_dagster.stock.explain import explain
 from syncstock_dagster.stock.policy import load_policies, resolve_callable
 from syncstock_dagster_tests.conftest import REPOSITORY
+from syncstock_dagster_tests.receiving import receive_paths
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -76,14 +77,14 @@ def test_the_validation_rule_rejects_the_file_with_the_row(extended: Extended, t
         "N-1,1,00123,main,5000,2026-03-02T08:00:00Z\n"
         "N-1,2,00123,main,5012345678900,2026-03-02T08:00:00Z\n"
     )
-    (receipt,) = receive_paths(db, [str(purchases)])
+    (receipt,) = receive_paths(db, purchases)
     assert receipt.state == "rejected"
     (error,) = receipt.errors
     assert (error.row, error.column, error.found) == (3, "quantity", "5012345678900")
     assert "delivery note" in error.remedy
 
     purchases.write_text(purchases.read_text().replace("5012345678900", "12"))
-    receipts = receive_paths(db, [str(purchases)])
+    receipts = receive_paths(db, purchases)
     post(db, waiting_of(receipts))
     assert db.on_hand()["on_hand"].tolist() == [Decimal(5012)]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from syncstock_dagster.errors import RowError
+from syncstock_dagster.errors import RowError, told_error
 
 _MOST_SHOWN = 20
 
@@ -55,7 +55,7 @@ def no_folder(folder: str, error: Exception) -> dg.Failure:
 
 def told_failures(failures: Sequence[tuple[str, Exception]]) -> str:
     """In words, that deliveries could not be posted and why."""
-    told = "\n".join(f"- {name}: {type(error).__name__}: {error}" for name, error in failures[:_MOST_SHOWN])
+    told = "\n".join(f"- {name}: {told_error(error)}" for name, error in failures[:_MOST_SHOWN])
     more = f"\n- and {len(failures) - _MOST_SHOWN} more" if len(failures) > _MOST_SHOWN else ""
     return (
         f"{len(failures)} could not be posted; they stay received, and all others are posted.\n{told}{more}"

@@ -14,6 +14,7 @@ from pydantic import Field
 from syncstock_dagster.assets.failing import no_folder, refusal_metadata, told_refusal
 from syncstock_dagster.assets.sources import DROP_FOLDER, TILL_SYSTEM
 from syncstock_dagster.assets.tables import table_metadata
+from syncstock_dagster.errors import told_error
 from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_each_day
 from syncstock_dagster.resources import SyncStock, on_behalf_of
 from syncstock_dagster.settings import get_settings
@@ -122,10 +123,9 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
         refused = _tell_refused(context, taken)
         for report in reports:
             if report.failure is not None:
-                error = report.failure.error
                 context.log.error(
                     f"The reader of {report.source} failed; what it brought before is kept: "
-                    f"{type(error).__name__}: {error}"
+                    f"{told_error(report.failure.error)}"
                 )
         days = days_of_run(context)
         found = business_days.intake(db.url, kind, (days[0], days[-1]))
@@ -309,9 +309,7 @@ def product_catalog(
     refused = _tell_refused(context, taken)
     for failure in failures:
         # It stays received, and the check every_delivery_posted names it.
-        context.log.error(
-            f"{failure.what} could not be posted: {type(failure.error).__name__}: {failure.error}"
-        )
+        context.log.error(f"{failure.what} could not be posted: {told_error(failure.error)}")
     known = business_days.present(db.url)
     return dg.MaterializeResult(
         metadata={

@@ -122,7 +122,7 @@ def load(
     as_json: options.AsJson = False,
 ) -> None:
     """Take in one count sheet and post it."""
-    from syncstock_dagster.sources.intake import find_files, preview_file
+    from syncstock_dagster.sources.intake import Taking, find_files, preview_file
     from syncstock_dagster.workbooks.mappings import Mapping, save_mapping
 
     db = open_db()
@@ -137,7 +137,7 @@ def load(
             mapping = Mapping(understood.columns(), decimal_mark, "this sheet")
             saved = save_mapping(db.url, files[0].source, files[0].name, mapping, dry_run=dry_run)
             output.say(f"Remembered for files like {saved.statistics['pattern']!r}.")
-    evidence.take_in(db, files, settings, again=again, recorded_at=None, dry_run=dry_run, as_json=as_json)
+    evidence.take_in(db, files, Taking(settings, again=again), dry_run=dry_run, as_json=as_json)
 
 
 @counts_app.command()

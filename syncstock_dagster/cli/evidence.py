@@ -16,16 +16,13 @@ from syncstock_dagster.cli.errors import FAILED, NEEDS_PERSON
 from syncstock_dagster.cli.session import find_article, instant, instant_or_day, open_db, read_settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from syncstock_dagster.database import SyncStockDB
     from syncstock_dagster.settings import Settings
     from syncstock_dagster.sources import DropFile
-    from syncstock_dagster.sources.intake import Failure, Loaded
+    from syncstock_dagster.sources.intake import Failure, Loaded, Taking
     from syncstock_dagster.sources.readers import ReaderReport
     from syncstock_dagster.stock.deliveries import Receipt
     from syncstock_dagster.stock.results import SyncResult
-    from syncstock_dagster.workbooks.opening import FileSettings
 
 app = typer.Typer()
 
@@ -81,7 +78,7 @@ def load(
 
     A file that is rejected is listed with everything that is wrong with it; correct it and load it again.
     """
-    from syncstock_dagster.sources.intake import find_files
+    from syncstock_dagster.sources.intake import Taking, find_files
     from syncstock_dagster.workbooks.opening import FileSettings
 
     received_at = instant("--recorded-at", recorded_at)
@@ -93,18 +90,15 @@ def load(
         location=location,
     )
     files = find_files(paths, kind=kind, source=source)
-    take_in(
-        open_db(), files, settings, again=again, recorded_at=received_at, dry_run=dry_run, as_json=as_json
-    )
+    how = Taking(settings, again=again, recorded_at=received_at)
+    take_in(open_db(), files, how, dry_run=dry_run, as_json=as_json)
 
 
 def take_in(
     db: SyncStockDB,
     files: list[DropFile],
-    settings: FileSettings,
+    how: Taking,
     *,
-    again: bool,
-    recorded_at: datetime | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -115,23 +109,11 @@ def take_in(
     done = _Done(is_dry_run=dry_run)
     if dry_run:
         with output.progress("Rehearsing", len(files)) as step:
-            told = done.telling(step)
-            for receipt, result in rehearse(
-                db, files, settings=settings, again=again, recorded_at=recorded_at, told=told
-            ):
+            for receipt, result in rehearse(db, files, how, told=done.telling(step)):
                 done.add_rehearsed(receipt, result)
     else:
         with output.progress("Loading", len(files)) as step:
-            done.add_loaded(
-                load_files(
-                    db,
-                    files,
-                    settings=settings,
-                    again=again,
-                    recorded_at=recorded_at,
-                    told=done.telling(step),
-                )
-            )
+            done.add_loaded(load_files(db, files, how, told=done.telling(step)))
     done.end(as_json)
 
 
@@ -324,7 +306,7 @@ def _has_begun(db: SyncStockDB, folder: Path) -> bool:
 
 def _take_drop_folder(db: SyncStockDB, settings: Settings, done: _Done, dry_run: bool) -> None:
     from syncstock_dagster.sources import list_strays
-    from syncstock_dagster.sources.intake import load, rehearse
+    from syncstock_dagster.sources.intake import Taking, load, rehearse
 
     files = _drop_files(settings)
     if files is None:
@@ -336,7 +318,7 @@ def _take_drop_folder(db: SyncStockDB, settings: Settings, done: _Done, dry_run:
             for receipt, result in rehearse(db, files, told=done.telling(step)):
                 done.add_rehearsed(receipt, result)
         else:
-            done.add_loaded(load(db, files, skip_known=True, told=done.telling(step)))
+            done.add_loaded(load(db, files, Taking(skip_known=True), told=done.telling(step)))
 
 
 def _drop_files(settings: Settings) -> list[DropFile] | None:

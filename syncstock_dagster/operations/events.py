@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import Operation, Statistics, run_operation
+from syncstock_dagster.operations.pruning import prune
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
@@ -96,22 +95,15 @@ def follow(
 
 def prune_events(url: str, days: int, *, who: str | None = None, dry_run: bool = False) -> int:
     """Delete events that are older than so many days; how many there were. No operation where there are none."""
-    before = datetime.now(UTC) - timedelta(days=days)
-
-    def work(operation: Operation) -> Statistics:
-        row = operation.connection.execute(statement("events/prune"), {"before": before}).fetchone()
-        assert row is not None
-        return {"events_deleted": int(row[0])}
-
-    with connect(url) as connection:
-        found = connection.execute(
-            "select 1 from sync_events where occurred_at < %s limit 1", (before,)
-        ).fetchone()
-    if found is None:
-        return 0
-    name = f"events older than {days} days"
-    outcome = run_operation(url, name, "prune", work, who=who, dry_run=dry_run)
-    return int(outcome.statistics["events_deleted"])
+    return prune(
+        url,
+        "events",
+        days,
+        find=b"select 1 from sync_events where occurred_at < %(before)s limit 1",
+        delete=statement("events/prune"),
+        who=who,
+        dry_run=dry_run,
+    )
 
 
 def _read(

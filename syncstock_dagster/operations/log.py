@@ -27,7 +27,7 @@ import psycopg
 import stamina
 from psycopg import Connection
 
-from syncstock_dagster.errors import BadInput
+from syncstock_dagster.errors import BadInput, told_error
 from syncstock_dagster.operations.performance import Performance
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
@@ -156,11 +156,6 @@ def current_actor(who: str | None = None) -> tuple[str, str | None]:
     """Who acts here and now, and the Dagster run on whose behalf."""
     now = _acting.get()
     return who or now.who or operating_system_user(), now.dagster_run_id
-
-
-def told_error(error: Exception) -> str:
-    """An error as the record keeps it."""
-    return f"{type(error).__name__}: {error}"[:10_000]
 
 
 def is_storable(text: str) -> bool:

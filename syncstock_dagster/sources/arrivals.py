@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncstock_dagster.errors import RowError
 from syncstock_dagster.sources.drop_folder import DropFile, kind_and_source, list_drop, parse_drop_file
-from syncstock_dagster.sources.files import ParsedFile
-from syncstock_dagster.sources.intake import STOPS_EVERYTHING, receive
+from syncstock_dagster.sources.intake import STOPS_EVERYTHING, Taking, receive
 from syncstock_dagster.stock.deliveries import Receipt
 from syncstock_dagster.stock.policy import Kind
 from syncstock_dagster.store.connection import connect
@@ -29,6 +28,7 @@ from syncstock_dagster.store.statements import statement
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
+    from syncstock_dagster.sources.files import ParsedFile
     from syncstock_dagster.workbooks.preview import Preview
 
 #: How often one fact (a file's content, a delivery) is tried before only a person is asked.
@@ -136,18 +136,13 @@ def take_in(
     taken = Taken(listing)
     newest = _newest_delivery(db)
     files = sorted([*listing.new, *again], key=lambda file: (file.kind != "products", file.name))
-    for file in files:
-
-        def told(receipt: Receipt, notes: tuple[str, ...]) -> None:
-            taken.notes.extend(f"{receipt.file}: {note}" for note in notes)
-
-        def understood(parsed: ParsedFile) -> None:
-            if parsed.preview is not None:
-                taken.previews.append(parsed.preview)
-
-        (receipt,) = receive(db, [file], skip_known=True, who=who, told=told, understood=understood)
+    for file, received in zip(files, receive(db, files, Taking(skip_known=True, who=who)), strict=True):
+        receipt = received.receipt
         remember(db, file, receipt)
         taken.receipts.append(receipt)
+        taken.notes += [f"{receipt.file}: {note}" for note in received.notes]
+        if received.preview is not None:
+            taken.previews.append(received.preview)
         # A rejection that is on record was told by whoever read the file first.
         if receipt.state == "failed" or (receipt.state == "rejected" and receipt.delivery_id > newest):
             taken.refused.append(receipt)

@@ -11,7 +11,7 @@ stops everything: the next ones would fail as well.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from upath import UPath
 
+from syncstock_dagster.errors import told_error
 from syncstock_dagster.sources.drop_folder import DEFAULT_SOURCE, DropFile, list_drop
 from syncstock_dagster.sources.files import ParsedFile, parse_file
 from syncstock_dagster.stock.deliveries import Receipt, waiting_deliveries
@@ -35,6 +36,7 @@ from syncstock_dagster.workbooks.opening import FileSettings
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
+    from syncstock_dagster.workbooks.preview import Preview
 
 _log = logging.getLogger(__name__)
 
@@ -89,71 +91,72 @@ def find_files(
     return sorted(found, key=lambda file: file.kind != "products")
 
 
-def receive_paths(
-    db: SyncStockDB,
-    paths: Iterable[str],
-    *,
-    kind: Kind | None = None,
-    source: str | None = None,
-    settings: FileSettings | None = None,
-    again: bool = False,
-    recorded_at: datetime | None = None,
-    who: str | None = None,
-    told: FileTold | None = None,
-) -> list[Receipt]:
-    """Receive the files of some paths; ``post`` follows. See ``find_files`` for what a path means."""
-    return receive(
-        db,
-        find_files(paths, kind=kind, source=source),
-        settings=settings,
-        again=again,
-        recorded_at=recorded_at,
-        who=who,
-        told=told,
-    )
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How files are taken in."""
+
+    #: What files do not say themselves.
+    settings: FileSettings | None = None
+    #: Also what is known already.
+    again: bool = False
+    #: A file that lies there unchanged since it was received is not read again.
+    skip_known: bool = False
+    #: For replays; otherwise now.
+    recorded_at: datetime | None = None
+    who: str | None = None
 
 
-def receive_drop_folder(
-    db: SyncStockDB,
-    folder: str,
-    *,
-    kinds: Collection[Kind] | None = None,
-    who: str | None = None,
-    told: FileTold | None = None,
-) -> list[Receipt]:
-    """Receive what is new in a drop folder, or in its folders of some kinds; ``post`` follows.
-
-    A file that lies there unchanged since it was received is not read again.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-    """
-    files = [file for file in list_drop(folder) if kinds is None or file.kind in kinds]
-    return receive(db, files, skip_known=True, who=who, told=told)
+AS_USUAL = Taking()
 
 
-def receive(
-    db: SyncStockDB,
-    files: Sequence[DropFile],
-    *,
-    settings: FileSettings | None = None,
-    again: bool = False,
-    skip_known: bool = False,
-    recorded_at: datetime | None = None,
-    who: str | None = None,
-    told: FileTold | None = None,
-    understood: Callable[[ParsedFile], None] | None = None,
-) -> list[Receipt]:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of one file."""
+
+    receipt: Receipt
+    #: What a person should know of it that is not wrong.
+    notes: tuple[str, ...] = ()
+    #: What was understood of a count sheet, taken in or not.
+    preview: Preview | None = None
+
+
+def receive(db: SyncStockDB, files: Sequence[DropFile], how: Taking = AS_USUAL) -> Iterator[Received]:
     """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored.
 
-    ``understood`` is given every file that was read.
+    ``post`` follows. While one file is stored, the one after it is read.
     """
-    receipts = []
-    for receipt, notes in _received(db, files, settings, again, skip_known, recorded_at, who, understood):
-        receipts.append(receipt)
-        if told is not None:
-            told(receipt, notes)
-    return receipts
+    known = received_before(db, files) if how.skip_known else {}
+
+    def read(file: DropFile) -> Receipt | ParsedFile | bytes:
+        content = file.read()
+        receipt = known.get(key_of(file, content))
+        if receipt is not None:
+            return receipt
+        # What a count sheet means depends on the catalogue, which the file before it may change.
+        return content if file.kind == "counts" else _parse(db, file, content, how.settings)
+
+    with ThreadPoolExecutor(1, "next-file") as reader:
+        ahead = [reader.submit(read, file) for file in files[:1]]
+        for place, file in enumerate(files):
+            current = ahead.pop()
+            ahead += [reader.submit(read, following) for following in files[place + 1 : place + 2]]
+            preview = None
+            notes: tuple[str, ...] = ()
+            try:
+                found = current.result()
+                if isinstance(found, bytes):
+                    found = _parse(db, file, found, how.settings)
+                if isinstance(found, Receipt):
+                    receipt = found
+                else:
+                    preview, notes = found.preview, found.notes
+                    receipt = db.receive(found, again=how.again, recorded_at=how.recorded_at, who=how.who)
+                    notes += receipt.notes
+            except STOPS_EVERYTHING:
+                raise
+            except Exception as error:
+                receipt = _failed(file, error)
+            yield Received(receipt, notes, preview)
 
 
 @dataclass(slots=True)
@@ -166,15 +169,7 @@ class Loaded:
 
 
 def load(
-    db: SyncStockDB,
-    files: Sequence[DropFile],
-    *,
-    settings: FileSettings | None = None,
-    again: bool = False,
-    skip_known: bool = False,
-    recorded_at: datetime | None = None,
-    who: str | None = None,
-    told: FileTold | None = None,
+    db: SyncStockDB, files: Sequence[DropFile], how: Taking = AS_USUAL, *, told: FileTold | None = None
 ) -> Loaded:
     """Receive and post files: the catalogue, then what moved, then counts, which are understood and judged by both.
 
@@ -183,18 +178,17 @@ def load(
     loaded = Loaded()
 
     def post_at_once(receipts: Sequence[Receipt]) -> None:
-        results, failures = post(db, waiting_of(receipts), recorded_at=recorded_at, who=who)
+        results, failures = post(db, waiting_of(receipts), recorded_at=how.recorded_at, who=how.who)
         loaded.results += results
         loaded.failures += failures
 
     in_order = _in_order(files)
-    taken = _received(db, in_order, settings, again, skip_known, recorded_at, who)
-    for file, (receipt, notes) in zip(in_order, taken, strict=True):
-        loaded.receipts.append(receipt)
+    for file, received in zip(in_order, receive(db, in_order, how), strict=True):
+        loaded.receipts.append(received.receipt)
         if file.kind != "counts":
-            post_at_once([receipt])
+            post_at_once([received.receipt])
         if told is not None:
-            told(receipt, notes)
+            told(received.receipt, received.notes)
     # The sheets together, for their days say which of them comes first.
     post_at_once(loaded.receipts)
     return loaded
@@ -231,13 +225,7 @@ def received_before(db: SyncStockDB, files: Sequence[DropFile]) -> dict[FileKey,
 
 
 def rehearse(
-    db: SyncStockDB,
-    files: Iterable[DropFile],
-    *,
-    settings: FileSettings | None = None,
-    again: bool = False,
-    recorded_at: datetime | None = None,
-    told: FileTold | None = None,
+    db: SyncStockDB, files: Iterable[DropFile], how: Taking = AS_USUAL, *, told: FileTold | None = None
 ) -> list[tuple[Receipt, SyncResult | None]]:
     """What ``load`` of these files would do, in its order; nothing of it is kept."""
     failed: list[tuple[Receipt, SyncResult | None]] = []
@@ -245,7 +233,7 @@ def rehearse(
     def parsed() -> Iterator[ParsedFile]:
         for file in _in_order(files):
             try:
-                read = _parse(db, file, file.read(), settings)
+                read = _parse(db, file, file.read(), how.settings)
             except Exception as error:
                 failed.append((_failed(file, error), None))
                 if told is not None:
@@ -255,7 +243,7 @@ def rehearse(
             if told is not None:
                 told(Receipt(0, "rejected" if read.rejected else "read", read.name), read.notes)
 
-    return db.rehearse(parsed(), again=again, recorded_at=recorded_at) + failed
+    return db.rehearse(parsed(), again=how.again, recorded_at=how.recorded_at, who=how.who) + failed
 
 
 def post(
@@ -371,52 +359,6 @@ def _modified(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
-def _received(
-    db: SyncStockDB,
-    files: Sequence[DropFile],
-    settings: FileSettings | None,
-    again: bool,
-    skip_known: bool,
-    recorded_at: datetime | None,
-    who: str | None,
-    understood: Callable[[ParsedFile], None] | None = None,
-) -> Iterator[tuple[Receipt, tuple[str, ...]]]:
-    """Each file's receipt, and what a person should know of it; the file after it is read meanwhile."""
-    known = received_before(db, files) if skip_known else {}
-
-    def read(file: DropFile) -> Receipt | ParsedFile | bytes:
-        content = file.read()
-        receipt = known.get(key_of(file, content))
-        if receipt is not None:
-            return receipt
-        # What a count sheet means depends on the catalogue, which the file before it may change.
-        return content if file.kind == "counts" else _parse(db, file, content, settings)
-
-    with ThreadPoolExecutor(1, "next-file") as reader:
-        ahead = [reader.submit(read, file) for file in files[:1]]
-        for place, file in enumerate(files):
-            current = ahead.pop()
-            ahead += [reader.submit(read, following) for following in files[place + 1 : place + 2]]
-            notes: tuple[str, ...] = ()
-            try:
-                found = current.result()
-                if isinstance(found, bytes):
-                    found = _parse(db, file, found, settings)
-                if isinstance(found, Receipt):
-                    receipt = found
-                else:
-                    notes = found.notes
-                    if understood is not None:
-                        understood(found)
-                    receipt = db.receive(found, again=again, recorded_at=recorded_at, who=who)
-                    notes += receipt.notes
-            except STOPS_EVERYTHING:
-                raise
-            except Exception as error:
-                receipt = _failed(file, error)
-            yield receipt, notes
-
-
 def _parse(db: SyncStockDB, file: DropFile, content: bytes, settings: FileSettings | None) -> ParsedFile:
     settings = settings or FileSettings()
     known = NOTHING_KNOWN
@@ -445,9 +387,12 @@ def _failed(file: DropFile, error: Exception) -> Receipt:
     """The file was not taken, for a reason that is not in its rows: it is tried again the next time."""
     if not isinstance(error, OSError | ConfigError):
         _log.error("%s could not be received", file.name, exc_info=error)
-    why = f"{type(error).__name__}: {error}"
-    expected, remedy = (
+    row = RowError(
+        file.name,
+        None,
+        None,
+        told_error(error),
         "a file that can be taken in",
         "Mend the cause and try again; nothing of the file was kept.",
     )
-    return Receipt(0, "failed", file.name, errors=(RowError(file.name, None, None, why, expected, remedy),))
+    return Receipt(0, "failed", file.name, errors=(row,))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from syncstock_dagster.operations.log import Operation, Statistics, run_operation, told_error
+from syncstock_dagster.errors import told_error
+from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.sources.intake import STOPS_EVERYTHING, Failure
 from syncstock_dagster.stock.evidence import BadInput, Evidence
 from syncstock_dagster.stock.policy import SourcePolicy, resolve_callable

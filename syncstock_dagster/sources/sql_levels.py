@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 
 from syncstock_dagster.accounts import read_secret
 from syncstock_dagster.operations.log import Operation, Statistics
+from syncstock_dagster.settings import ZoneName
 from syncstock_dagster.sources.protocol import (
     Ask,
     Can,
@@ -91,16 +92,10 @@ class SqlTable(BaseModel):
     #: One column a location: column to our location. Then ``columns.quantity`` is not read.
     location_columns: dict[str, str] = Field(default_factory=dict)
     #: The zone of ``updated_at`` without an offset.
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     page_size: int = Field(default=2_000, ge=1, le=50_000)
     #: The environment variable that holds the database's URL (or, with ``_FILE`` behind it, the file that does).
     url_variable: str | None = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        ZoneInfo(name)
-        return name
 
     @field_validator("locations")
     @classmethod

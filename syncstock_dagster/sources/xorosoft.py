@@ -22,6 +22,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from syncstock_dagster.operations.log import Operation, Statistics
+from syncstock_dagster.settings import ZoneName
 from syncstock_dagster.sources.pace import Pace
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page, RefusedError
 from syncstock_dagster.sources.vendor_http import PassingError, VendorClient, json_of, retry_after
@@ -79,7 +80,7 @@ class XorosoftTable(BaseModel):
     #: Xorosoft's store, by name or id, to our location. One that is not named keeps its name.
     locations: dict[str, str] = Field(default_factory=dict)
     #: The zone of its dates, which name none.
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     #: The fields of an item that hold price and cost, where the account has them.
     price_field: str | None = None
     cost_field: str | None = None
@@ -94,12 +95,6 @@ class XorosoftTable(BaseModel):
         if twice := ours_twice(locations):
             raise ValueError(f"two stores cannot both be {twice!r}; map each to its own location")
         return locations
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        ZoneInfo(name)
-        return name
 
 
 def open_source(table: Mapping[str, Any], context: Context) -> Xorosoft:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,7 +13,6 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.definitions import build_defs
 from syncstock_dagster.resources import SyncStock
-from syncstock_dagster.settings import get_settings
 from syncstock_dagster.sources.troubles import intake_facts
 from syncstock_dagster_tests.shop import COUNT_COLUMNS, MOVEMENT_COLUMNS, Shop, why_red
 
@@ -163,17 +164,14 @@ def test_a_bad_file_holds_up_none_of_the_good_ones_and_is_told(shop: Shop) -> No
 
 
 def test_a_delivery_that_cannot_be_posted_holds_up_nothing_but_itself(
-    shop: Shop, tmp_path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, configure: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Days are published without it; a check names it with its error for as long as it waits, and people hear once."""
-    (tmp_path / "shop_rules.py").write_text(
-        "broken = True\ndef rule(counts):\n    return [1 / 0 if broken else None for _ in counts.itertuples()]\n"
+    configure(
+        '[sources.excel]\ngate_rules = ["shop_rules:rule"]\n',
+        shop_rules="broken = True\n"
+        "def rule(counts):\n    return [1 / 0 if broken else None for _ in counts.itertuples()]\n",
     )
-    config = tmp_path / "syncstock.toml"
-    config.write_text('[sources.excel]\ngate_rules = ["shop_rules:rule"]\n')
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
-    get_settings.cache_clear()
     fill(shop)
     for times in (1, 2):
         result = shop.run("nightly_close", DAYS[0], DAYS[-1])
@@ -212,18 +210,14 @@ def test_a_bad_catalogue_holds_up_nothing(shop: Shop) -> None:
 
 
 def test_a_reader_that_fails_holds_up_no_file_and_is_on_record(
-    shop: Shop, tmp_path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, configure: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its check is red until it answers again, also where it then has nothing to say."""
-    (tmp_path / "till_reader.py").write_text(
-        "error = TimeoutError('the till is off')\n"
-        "def read(begin):\n    if error:\n        raise error\n    return []\n"
+    configure(
+        '[sources.till]\nkind = "sales"\nreader = "till_reader:read"\n',
+        till_reader="error = TimeoutError('the till is off')\n"
+        "def read(begin):\n    if error:\n        raise error\n    return []\n",
     )
-    config = tmp_path / "syncstock.toml"
-    config.write_text('[sources.till]\nkind = "sales"\nreader = "till_reader:read"\n')
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
-    get_settings.cache_clear()
     fill(shop)
     for _ in range(2):
         result = shop.run("daily_sync", DAYS[0], DAYS[-1])

@@ -14,9 +14,10 @@ import pytest
 
 from syncstock_dagster import SalesRecord, SyncStockDB
 from syncstock_dagster.catalog.policy import CataloguePolicy
-from syncstock_dagster.sources.intake import find_files, post, receive_paths, rehearse, waiting_of
+from syncstock_dagster.sources.intake import find_files, post, rehearse, waiting_of
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster_tests.catalog.test_staging import policy, state
+from syncstock_dagster_tests.receiving import receive_paths
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -31,7 +32,7 @@ def load(db: SyncStockDB, tmp_path: Path) -> Load:
         path = tmp_path / folder / "catalogue.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
-        results, failures = post(db, waiting_of(receive_paths(db, [str(path)], again=again)))
+        results, failures = post(db, waiting_of(receive_paths(db, path, again=again)))
         assert not failures
         return results[0]
 

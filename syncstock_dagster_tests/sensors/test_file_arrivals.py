@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 from importlib import import_module
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -191,18 +193,12 @@ def test_a_bad_file_is_told_by_one_run_that_posts_the_good_ones_and_then_left_al
 
 
 def test_a_file_whose_rule_fails_is_tried_three_times_and_then_told(
-    shop: Shop, tmp_path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, configure: Callable[..., Path]
 ) -> None:
-    (tmp_path / "broken_rules.py").write_text(
-        "def rule(rows, file):\n    raise RuntimeError('the rule is broken')\n"
+    config = configure(
+        '[sources.sales]\nvalidation_rules = ["broken_rules:rule"]\n',
+        broken_rules="def rule(rows, file):\n    raise RuntimeError('the rule is broken')\n",
     )
-    config = tmp_path / "syncstock.toml"
-    config.write_text('[sources.sales]\nvalidation_rules = ["broken_rules:rule"]\n')
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("SYNCSTOCK_CONFIG", str(config))
-    from syncstock_dagster.settings import get_settings
-
-    get_settings.cache_clear()
     shop.sell("a.csv", [("R1", "A", 1, "2026-03-02 12:00")])
     for _ in range(3):
         (request,) = shop.sensor(NAME).run_requests

@@ -30,14 +30,13 @@ from syncstock_dagster.sources.intake import (
     find_files,
     load,
     post,
-    receive_drop_folder,
-    receive_paths,
     rehearse,
     waiting_of,
 )
 from syncstock_dagster.sources.readers import read_from, run_readers
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA, BadInput, Evidence
 from syncstock_dagster.stock.policy import Policies, SourcePolicy
+from syncstock_dagster_tests.receiving import receive_drop_folder, receive_paths
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MOVED = "document,line,sku,location,quantity,effective_at\n"
@@ -225,8 +224,7 @@ def test_a_hostile_file_is_its_own_problem(
         return parse(content, name, *rest, **more)
 
     monkeypatch.setattr(intake, "parse_file", breaking)
-    told: list[str] = []
-    receipts = receive_drop_folder(db, drop, told=lambda receipt, _: told.append(receipt.file))
+    receipts = receive_drop_folder(db, drop)
     assert {receipt.file: receipt.state for receipt in receipts} == {
         "products/catalogue.csv": "received",
         "sales/a.csv": "received",
@@ -234,7 +232,6 @@ def test_a_hostile_file_is_its_own_problem(
         "sales/garbage.xlsx": "rejected",
         "sales/gone.csv": "failed",
     }
-    assert told == [receipt.file for receipt in receipts]
     assert all(receipt.errors for receipt in receipts if receipt.state in ("failed", "rejected"))
     post(db, waiting_of(receipts))
     assert db.on_hand()["on_hand"].tolist() == [Decimal(-2)]
@@ -264,8 +261,8 @@ def test_a_run_that_was_killed_between_receiving_and_posting_is_taken_up(
 ) -> None:
     write("products/catalogue.csv", CATALOGUE)
     path = str(write("sales/a.csv", MOVED + sale()))
-    receive_paths(db, [path])
-    (receipt,) = receive_paths(db, [path])
+    receive_paths(db, path)
+    (receipt,) = receive_paths(db, path)
     assert receipt.state == "already received"
     results, _ = post(db, waiting_of([receipt]))
     assert [result.status for result in results] == ["posted"]
@@ -461,7 +458,10 @@ def test_a_sheet_is_judged_by_all_that_came_with_it_whatever_the_files_are_calle
     rehearsed = [result for _, result in rehearse(db, files) if result is not None]
     assert sum(result.movements_new for result in rehearsed) == 1
     if at_once:
-        load(db, files)
+        told: list[str] = []
+        loaded = load(db, files, told=lambda receipt, _: told.append(receipt.file))
+        assert told == [receipt.file for receipt in loaded.receipts]
+        assert told[:2] == ["products/catalogue.csv", "sales/day.csv"]
     else:
         receive_drop_folder(db, drop)
         post(db)
@@ -481,17 +481,17 @@ def test_original_files_are_kept_so_long_after_they_came_last(db: SyncStockDB, w
         str(write(f"{kind}/a.csv", f"{MOVED}{kind},1,A,,1,2026-03-02T12:00:00Z\n"))
         for kind in ("sales", "purchases")
     )
-    receive_paths(db, [sold, bought])
+    receive_paths(db, sold, bought)
     with psycopg.connect(db.url) as connection:
         connection.execute("update syncstock.uploads set received_at = now() - interval '40 days'")
-    receive_paths(db, [bought], again=True)
+    receive_paths(db, bought, again=True)
     assert db.prune_files() == 0  # ten years
     assert db.prune_files(0) == 0  # for ever
     assert (db.prune_files(30, dry_run=True), kept()) == (1, 2)
     assert (db.prune_files(30, who="anna"), kept()) == (1, 1)
     assert db.operations(1)[["type", "created_by"]].to_numpy().tolist() == [["prune", "anna"]]
     # What it said is there, and it is known.
-    assert [one.state for one in receive_paths(db, [sold])] == ["already received"]
+    assert [one.state for one in receive_paths(db, sold)] == ["already received"]
     results, failures = post(db)
     assert (len(results), failures) == (3, [])
 

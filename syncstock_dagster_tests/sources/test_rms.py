@@ -140,7 +140,9 @@ def test_what_is_not_exact_or_not_there_is_told(db: SyncStockDB, there: There) -
         list(lacking.read_levels())
 
 
-def test_names_of_columns_are_plain(db: SyncStockDB) -> None:
+def test_names_of_columns_are_plain_and_zones_exist(db: SyncStockDB) -> None:
+    with pytest.raises(ConfigError, match=r"timezone: .* an IANA time zone"):
+        read_table("rms", SqlTable, {"query": "select 1", "timezone": "Europe/Londn"})
     with pytest.raises(ConfigError, match="no plain column name"):
         read_table("rms", SqlTable, {"query": "select 1", "columns": {"sku": "sku; drop table x"}})
     with pytest.raises(NotConfiguredError, match="WMS_URL"):

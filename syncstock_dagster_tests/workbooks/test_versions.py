@@ -11,7 +11,7 @@ import pytest
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.sources.drop_folder import DropFile
-from syncstock_dagster.sources.intake import find_files, preview_file, receive_paths
+from syncstock_dagster.sources.intake import find_files, preview_file
 from syncstock_dagster.stock.policy import Policies, SourcePolicy
 from syncstock_dagster.workbooks.blank_sheets import sheet_content, write_sheet
 from syncstock_dagster.workbooks.mappings import (
@@ -23,6 +23,7 @@ from syncstock_dagster.workbooks.mappings import (
     save_mapping,
 )
 from syncstock_dagster.workbooks.opening import FileSettings
+from syncstock_dagster_tests.receiving import receive_paths
 from syncstock_dagster_tests.workbooks.builders import workbook
 
 NINE = datetime(2026, 3, 1, 21, 0)
@@ -36,7 +37,7 @@ def send(db: SyncStockDB, tmp_path):
         folder = tmp_path / "counts"
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-        (receipt,) = receive_paths(db, [str(folder / name)], settings=FileSettings(**settings))
+        (receipt,) = receive_paths(db, folder / name, settings=FileSettings(**settings))
         db.post_received()
         return receipt
 
@@ -318,7 +319,7 @@ def test_a_stocked_article_that_a_complete_sheet_does_not_list_is_critical_and_k
     db = SyncStockDB(empty_database_url, policies=Policies(sources={"excel": policy}))
     for name, rows in (("2026-03-01", sheet(5)), ("2026-03-02", [("sku", "count"), ("A", 4)])):
         (tmp_path / f"{name}.xlsx").write_bytes(workbook({"S": rows}))
-        (receipt,) = receive_paths(db, [str(tmp_path / f"{name}.xlsx")], kind="counts")
+        (receipt,) = receive_paths(db, tmp_path / f"{name}.xlsx", kind="counts")
         db.post_received()
     (error,) = receipt.errors
     assert "B is not counted, and the books say 2 at main" in error.found

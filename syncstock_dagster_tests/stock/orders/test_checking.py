@@ -75,9 +75,9 @@ def test_evidence_that_has_arrived_and_is_not_in_the_books_is_named(
     drop_purchase(drop_folder, "today.csv", "B", 5)
     found = selling.check("B", 12)
     assert (found.answer, found.waiting) == ("ask", ("purchases/today.csv lies in the drop folder unread",))
-    from syncstock_dagster.sources.intake import receive_drop_folder
+    from syncstock_dagster_tests.receiving import receive_drop_folder
 
-    receive_drop_folder(selling, str(drop_folder))
+    receive_drop_folder(selling, drop_folder)
     found = selling.check("B", 12)
     assert found.answer == "ask"
     assert any("purchases/today.csv (1 movements) was received" in one for one in found.waiting)
