@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -27,6 +28,7 @@ from syncstock_dagster.workbooks.sheets import (
     BrokenRow,
     Digest,
     Grid,
+    Mask,
     UnreadableFileError,
     blank_rows,
     digest_grid,
@@ -262,84 +264,123 @@ def _known_headers(row: Sequence[str], words: Vocabulary, own: frozenset[str]) -
 # --- body
 
 
+@dataclass(slots=True)
+class _Rows:
+    """Rows as columns of text."""
+
+    columns: list[pa.Array]
+    #: Their numbers in the file, from 1.
+    numbers: npt.NDArray[np.int32]
+
+    def keep(self, wanted: Mask) -> None:
+        """Forget the others."""
+        if not wanted.all():
+            self.columns = [column.filter(pa.array(wanted)) for column in self.columns]
+            self.numbers = self.numbers[wanted]
+
+
 def _read_grid(text: bytes, head: _Head) -> Grid:
     """All rows: those down to the header as they are, those below cut to its width."""
     if not head.rows:
         return _nothing()
-    index = head.index
-    needed, width = len(head.rows[index]), _width(head)
-    body = pa.py_buffer(text).slice(head.ends[index])
-    table, unfit = _parse(body, width, head.delimiter, quoted=b'"' in text)
-    numbers = np.arange(1, len(table) + len(unfit) + 1, dtype=np.int32)
-    last_row = index + 1 + len(numbers)
-    columns = [
-        column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns
-    ]
-    broken: list[BrokenRow] = []
-    if unfit:
-        mended, broken = _mended(unfit, head, needed, width)
-        numbers = np.concatenate(
-            [np.delete(numbers, [row.number - 1 for row in unfit]), np.array([*mended], np.int32)]
-        )
-        order = np.argsort(numbers)
-        added = pa.table(
-            [pa.array([cells[place] for cells in mended.values()], pa.string()) for place in range(width)],
-            names=table.column_names,
-        )
-        columns = [
-            pa.concat_arrays([column, added.column(place).combine_chunks()]).take(pa.array(order))
-            for place, column in enumerate(columns)
-        ]
-        numbers = numbers[order]
-    if width > needed > 0 and (beyond := ~blank_rows(columns[needed:], len(numbers))).any():
-        for row in np.flatnonzero(beyond):  # 1,234 without quotation marks is no 1
-            found = head.delimiter.join(column[int(row)].as_py() for column in columns)
-            expected = f"{needed} cells, as in the header, not {width}"
-            broken.append(BrokenRow(int(numbers[row]) + index + 1, found, expected))
-        columns = [column.filter(pa.array(~beyond)) for column in columns]
-        numbers = numbers[~beyond]
-    swallowed = _swallowing(columns, head.delimiter, width) if b'"' in text else []
-    if swallowed:
-        keep = np.ones(len(numbers), dtype=np.bool_)
-        keep[swallowed] = False
-        engulfed = [(int(numbers[row]), _line(columns, row)) for row in swallowed]
-        columns, numbers = [column.filter(pa.array(keep)) for column in columns], numbers[keep]
-    else:
-        engulfed = []
-    above = head.rows[: index + 1]
-    widest = max(width, *(len(row) for row in above))
-    nothing = pa.repeat(pa.scalar(""), len(numbers))
-    columns = [
-        pa.concat_arrays(
-            [
-                pa.array([row[place] if place < len(row) else "" for row in above], pa.string()),
-                columns[place] if place < width else nothing,
-            ]
-        )
-        for place in range(widest)
-    ]
-    numbers = np.concatenate([np.arange(1, index + 2), numbers + index + 1]).astype(np.int32)
+    width = _width(head)
+    table, unfit = _parse(
+        pa.py_buffer(text).slice(head.ends[head.index]), width, head.delimiter, quoted=b'"' in text
+    )
+    numbers = np.arange(1, len(table) + len(unfit) + 1, dtype=np.int32) + head.index + 1
+    last_row = head.index + 1 + len(numbers)
+    rows = _Rows([column.combine_chunks() for column in table.columns], numbers)
+    broken = _put_back(rows, unfit, head, width) if unfit else []
+    broken += _take_out_wider(rows, head)
+    if b'"' in text:
+        broken += _take_out_swallowing(rows, head.delimiter)
+    _put_above(rows, head)
     if b'="' in text:
-        columns = [pc.replace_substring_regex(column, _KEPT_AS_TEXT, r"\1") for column in columns]
+        rows.columns = [pc.replace_substring_regex(column, _KEPT_AS_TEXT, r"\1") for column in rows.columns]
     if head.is_drawn:
-        columns = [pc.utf8_trim_whitespace(column) for column in columns]
-        columns = _without_rules(columns, len(numbers))
-    blank = blank_rows(columns, len(numbers))
-    if blank.any():
-        keep = pa.array(~blank)
-        columns = [column.filter(keep) for column in columns]
-        numbers = numbers[~blank]
+        trimmed = [pc.utf8_trim_whitespace(column) for column in rows.columns]
+        rows.columns = _without_rules(trimmed, len(rows.numbers))
+    rows.keep(~blank_rows(rows.columns, len(rows.numbers)))
     return Grid(
         name=None,
-        columns=columns,
-        kinds=[None] * len(columns),
-        rows=numbers,
-        broken=[
-            *broken,
-            *(BrokenRow(row + index + 1, found, _ONE_LINE) for row, found in engulfed),
-        ],
+        columns=rows.columns,
+        kinds=[None] * len(rows.columns),
+        rows=rows.numbers,
+        broken=broken,
         last_row=last_row,
     )
+
+
+def _put_back(rows: _Rows, unfit: Sequence[Any], head: _Head, width: int) -> list[BrokenRow]:
+    """Rows with another number of cells that lose nothing by it come back to their places; the rest is told."""
+    mended, broken = _mended(unfit, head, width)
+    numbers = np.concatenate(
+        [np.delete(rows.numbers, [row.number - 1 for row in unfit]), np.array([*mended], np.int32)]
+    )
+    order = np.argsort(numbers)
+    added = [pa.array([cells[place] for cells in mended.values()], pa.string()) for place in range(width)]
+    rows.columns = [
+        pa.concat_arrays([column, more]).take(pa.array(order))
+        for column, more in zip(rows.columns, added, strict=True)
+    ]
+    rows.numbers = numbers[order]
+    return broken
+
+
+def _take_out_wider(rows: _Rows, head: _Head) -> list[BrokenRow]:
+    """Rows with something beyond the last header: 1,234 without quotation marks is no 1."""
+    needed, width = len(head.rows[head.index]), len(rows.columns)
+    if not width > needed > 0:
+        return []
+    beyond = ~blank_rows(rows.columns[needed:], len(rows.numbers))
+    expected = f"{needed} cells, as in the header, not {width}"
+    broken = [
+        BrokenRow(
+            int(rows.numbers[row]),
+            head.delimiter.join(column[int(row)].as_py() for column in rows.columns),
+            expected,
+        )
+        for row in np.flatnonzero(beyond)
+    ]
+    rows.keep(~beyond)
+    return broken
+
+
+def _take_out_swallowing(rows: _Rows, delimiter: str) -> list[BrokenRow]:
+    """Rows with a cell that holds whole lines of the table: its quotation mark closed much further down."""
+    width = len(rows.columns)
+    if width < 2:
+        return []
+    inside, columns_of_a_line = re.escape(delimiter), min(width - 1, 20)
+    pattern = rf"\n(?:[^\n]*{inside}){{{columns_of_a_line}}}|(?:{inside}[^\n]*){{{columns_of_a_line}}}\n"
+    found = np.zeros(len(rows.numbers), dtype=np.bool_)
+    for column in rows.columns:
+        found |= pc.match_substring_regex(column, pattern).to_numpy(zero_copy_only=False)
+    broken = [
+        BrokenRow(
+            int(rows.numbers[row]),
+            " ".join(column[int(row)].as_py() for column in rows.columns)[:200],
+            _ONE_LINE,
+        )
+        for row in np.flatnonzero(found)
+    ]
+    rows.keep(~found)
+    return broken
+
+
+def _put_above(rows: _Rows, head: _Head) -> None:
+    """The header and what stands above it."""
+    above = head.rows[: head.index + 1]
+    widest = max(len(rows.columns), *(len(row) for row in above))
+    nothing = pa.repeat(pa.scalar(""), len(rows.numbers))
+    below = [*rows.columns, *[nothing] * (widest - len(rows.columns))]
+    rows.columns = [
+        pa.concat_arrays(
+            [pa.array([row[place] if place < len(row) else "" for row in above], pa.string()), column]
+        )
+        for place, column in enumerate(below)
+    ]
+    rows.numbers = np.concatenate([np.arange(1, head.index + 2), rows.numbers]).astype(np.int32)
 
 
 #: So that a spreadsheet does not make a number of it: ="00123".
@@ -349,8 +390,8 @@ _RULE = re.compile(r"[-+=:_|*\s]+")
 
 
 def _width(head: _Head) -> int:
-    """How many cells a row has: as many as the header, or a few blank ones more."""
-    width = len(head.rows[head.index])
+    """How many cells a row has: as many as the header, or a few blank ones more; one below a blank line."""
+    width = max(len(head.rows[head.index]), 1)
     longer = Counter(
         len(row)
         for row in head.rows[head.index + 1 :]
@@ -359,22 +400,21 @@ def _width(head: _Head) -> int:
     return longer.most_common(1)[0][0] if longer else width
 
 
-def _mended(
-    unfit: Sequence[Any], head: _Head, needed: int, width: int
-) -> tuple[dict[int, list[str]], list[BrokenRow]]:
-    """Of rows with another number of cells those that lose nothing by having as many as the others, and the rest."""
+def _mended(unfit: Sequence[Any], head: _Head, width: int) -> tuple[dict[int, list[str]], list[BrokenRow]]:
+    """By number the rows that lose nothing by having as many cells as the others, and the rest."""
+    needed = len(head.rows[head.index])
     mended: dict[int, list[str]] = {}
     broken: list[BrokenRow] = []
     for row in unfit:
+        number = row.number + head.index + 1
         cells = next(csv.reader(io.StringIO(row.text, newline=""), delimiter=head.delimiter), [])
         # (A quotation mark that is never closed makes one cell of many lines.)
         is_remark = len(cells) == 1 and '"' not in row.text and re.search(r"\S\s+\S|:\s*$", row.text)
         if len(cells) == 1 and _RULE.fullmatch(cells[0]):
-            mended[row.number] = [""] * width
+            mended[number] = [""] * width
         elif is_remark or (len(cells) >= needed and not any(map(str.strip, cells[needed:]))):
-            mended[row.number] = [*cells[:width], *[""] * (width - len(cells))]
+            mended[number] = [*cells[:width], *[""] * (width - len(cells))]
         else:
-            number = row.number + head.index + 1
             expected = f"{needed} cells, as in the header, not {row.actual_columns}"
             broken.append(BrokenRow(number, row.text, expected))
     return mended, broken
@@ -392,22 +432,6 @@ def _without_rules(columns: Sequence[pa.Array], length: int) -> list[pa.Array]:
 _ONE_LINE = (
     "cells that end within their line (a quotation mark is not closed, and took the lines below along)"
 )
-
-
-def _swallowing(columns: Sequence[pa.Array], delimiter: str, width: int) -> list[int]:
-    """Rows with a cell that holds whole lines of the table: its quotation mark closed much further down."""
-    if width < 2:
-        return []
-    inside, columns_of_a_line = re.escape(delimiter), min(width - 1, 20)
-    pattern = rf"\n(?:[^\n]*{inside}){{{columns_of_a_line}}}|(?:{inside}[^\n]*){{{columns_of_a_line}}}\n"
-    found = np.zeros(len(columns[0]), dtype=np.bool_)
-    for column in columns:
-        found |= pc.match_substring_regex(column, pattern).to_numpy(zero_copy_only=False)
-    return [int(row) for row in np.flatnonzero(found)]
-
-
-def _line(columns: Sequence[pa.Array], row: int) -> str:
-    return " ".join(column[row].as_py() for column in columns)[:200]
 
 
 def _nothing() -> Grid:
