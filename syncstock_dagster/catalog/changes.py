@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +45,10 @@ Changes = Iterable[Mapping[str, Any]]
 
 #: Made once: ``json.dumps`` with an option makes an encoder for every call.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
+#: A text in JSON.
+_quoted = json.encoder.encode_basestring
+#: Of names there are few, in many changes.
+_quoted_name = lru_cache(maxsize=1_000)(_quoted)
 
 
 class _Wrong(ValueError):  # noqa: N818 - says what it is, and goes no further than this module
@@ -130,7 +135,7 @@ def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
 
 def _object(fields: Iterable[tuple[str, str]]) -> str:
     """An object of names and values that are JSON already: it has exact numbers, which ``json`` cannot write."""
-    return f"{{{', '.join(f'{_to_json(name)}: {value}' for name, value in fields)}}}"
+    return f"{{{', '.join(f'{_quoted_name(name)}: {value}' for name, value in fields)}}}"
 
 
 def is_id(value: object) -> bool:
@@ -141,6 +146,7 @@ def is_id(value: object) -> bool:
 # Each reader gives the fields that a value says, and their values as JSON.
 
 
+@lru_cache(maxsize=1_000)
 def _name_of(name: str, part: Any) -> str:
     if not isinstance(part, str) or not part or len(part) > LONGEST_CODE or not is_storable(part):
         raise _Wrong(name, f"names of at most {LONGEST_CODE} characters", f"{part!r} is none.")
@@ -152,7 +158,7 @@ def _text(name: str, value: Any) -> Iterable[tuple[str, str]]:
         not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not is_storable(value)
     ):
         raise _Wrong(name, f"text of at most {_LONGEST_TEXT} characters", "None clears it.")
-    yield name, _to_json(value)
+    yield name, "null" if value is None else _quoted(value)
 
 
 def _amount(name: str, value: Any) -> Iterable[tuple[str, str]]:
@@ -188,7 +194,8 @@ def _identifiers(name: str, value: Any) -> Iterable[tuple[str, str]]:
                 raise _Wrong(field, wrong, f"{code!r} is no code of {system}.")
         # UPC and EAN are one number, written with more or fewer zeros in front.
         numbers = {code.zfill(14) if system == "gtin" else code: code for code in reversed(listed)}
-        yield field, _to_json(sorted(numbers.values()) or None)
+        kept = sorted(numbers.values())
+        yield field, f"[{', '.join(map(_quoted, kept))}]" if kept else "null"
 
 
 def _units(name: str, value: Any) -> Iterable[tuple[str, str]]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
 _ATTEMPTS = 6
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 Statistics = dict[str, Any]
 
@@ -160,7 +162,7 @@ def current_actor(who: str | None = None) -> tuple[str, str | None]:
 
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def can_pass(error: Exception) -> bool:
