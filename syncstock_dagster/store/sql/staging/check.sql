@@ -75,38 +75,58 @@ named as (
   cross join lateral (
     select coalesce(c.change_data -> 'sku' ->> 'new', case when c.change_type = 'create' then c.sku end) as sku) as n
   where n.sku is not null),
--- The article of a change, or one that has its SKU by now.
+-- Articles that somebody else works on.
+locked as (
+  select p.inventory_id, p.sku, p.sync_locked_by
+  from products as p
+  where p.sync_locked and p.sync_locked_until > clock_timestamp() and p.sync_locked_by <> %(who)s),
 found as (
-  select c.staging_id, p.*
+  select c.staging_id, 1 as rank, 'locked by ' || l.sync_locked_by as problem
   from run_commit as c
-  join products as p using (inventory_id)
+  join locked as l using (inventory_id)
   union all
-  select c.staging_id, p.*
+  select c.staging_id, 1, 'locked by ' || l.sync_locked_by
   from run_commit as c
-  join products as p using (sku)
-  where c.change_type = 'create' and p.inventory_id is distinct from c.inventory_id),
+  join locked as l using (sku)
+  where c.change_type = 'create'
+  union all
+  select c.staging_id, 2, 'it exists by now'
+  from run_commit as c
+  join products as p on p.sku = c.sku
+  where c.change_type = 'create' and not p.is_placeholder
+  union all
+  select c.staging_id, 2, 'it exists by now'
+  from run_commit as c
+  join named as n using (staging_id)
+  left join products as p using (inventory_id)
+  where c.change_type = 'create' and c.inventory_id is not null
+    and (not p.is_placeholder or p.sku <> c.sku or n.first_of_id <> c.staging_id)
+  union all
+  select c.staging_id, 3, 'it is not there'
+  from run_commit as c
+  where c.change_type <> 'create' and not exists (select from products as p where p.inventory_id = c.inventory_id)
+  union all
+  select m.staging_id, 4, 'changed meanwhile: ' || m.fields
+  from moved as m
+  union all
+  select k.staging_id, 5, 'the code ' || k.code || ' belongs to an article locked by ' || k.locked_by
+  from kept as k
+  union all
+  select t.staging_id, 6, 'the code ' || t.code || ' belongs to another article by now'
+  from taken as t
+  union all
+  select r.staging_id, 7, 'the SKU belongs to another article by now'
+  from renamed as r
+  where not r.is_given_up
+  union all
+  select n.staging_id, 7, 'the SKU belongs to another article by now'
+  from named as n
+  where n.first_of_sku <> n.staging_id),
 problems as (
-  select c.staging_id, c.inventory_id,
-         case
-           when p.sync_locked and p.sync_locked_until > clock_timestamp() and p.sync_locked_by <> %(who)s
-             then 'locked by ' || p.sync_locked_by
-           when c.change_type = 'create' and (not p.is_placeholder or p.sku <> c.sku
-                                              or c.inventory_id is not null and n.first_of_id <> c.staging_id)
-             then 'it exists by now'
-           when c.change_type <> 'create' and p.inventory_id is null then 'it is not there'
-           when m.fields is not null then 'changed meanwhile: ' || m.fields
-           when k.code is not null then 'the code ' || k.code || ' belongs to an article locked by ' || k.locked_by
-           when t.code is not null then 'the code ' || t.code || ' belongs to another article by now'
-           when not r.is_given_up or n.first_of_sku <> c.staging_id
-             then 'the SKU belongs to another article by now'
-         end as problem
-  from run_commit as c
-  left join found as p using (staging_id)
-  left join renamed as r using (staging_id)
-  left join moved as m using (staging_id)
-  left join named as n using (staging_id)
-  left join kept as k using (staging_id)
-  left join taken as t using (staging_id)),
+  select distinct on (f.staging_id) f.staging_id, c.inventory_id, f.problem
+  from found as f
+  join run_commit as c using (staging_id)
+  order by f.staging_id, f.rank, f.problem),
 waiting as (
   select h.staging_id, h.holder_id, 'the code ' || h.code || ' belongs to another article by now' as problem
   from held as h
@@ -118,7 +138,6 @@ waiting as (
 failed as (
   select p.staging_id, p.inventory_id, p.problem
   from problems as p
-  where p.problem is not null
   union
   select w.staging_id, c.inventory_id, w.problem
   from failed as f
