@@ -49,7 +49,8 @@ create table item_stock (
 ) with (fillfactor = 80);
 
 -- Grain: article, location and a run of business days [valid_from, valid_to) with one closing balance.
--- Adjacent ranges differ; the first begins on the day of the first event in force.
+-- Adjacent ranges differ; the first begins on the day of the first event in force. Late evidence changes many of
+-- them; the half of each page that is left free takes their new versions, without a word to the index.
 create table stock_ranges (
   inventory_id bigint not null,
   location_id int not null,
@@ -58,7 +59,7 @@ create table stock_ranges (
   on_hand numeric not null,
   primary key (inventory_id, location_id, valid_from),
   check (valid_from < valid_to)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 
 -- One row: the days up to and including this one were published for a location.
 create table day_closes (
