@@ -286,9 +286,8 @@ def roll_back(
         if not is_ours:
             raise BadInput(f"{sync.name} is being worked on; try again when it has ended.")
         places: Mapping[str, tuple[str, ...]] = {}
-        with suppress(
-            BadInput
-        ):  # what went out is taken back, whatever the shop and its locations are by now
+        # What went out is taken back, whatever the shop and its locations are by now.
+        with suppress(BadInput):
             places = _places(channel)
         assert channel.truth is not None
         work = Work(channel.client, channel.policy, channel.truth, places, sync)

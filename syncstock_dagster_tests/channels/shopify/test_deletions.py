@@ -27,6 +27,16 @@ def kept(world: World) -> dict[str, str]:
     return {row["sku"]: row["reason"] for row in found}
 
 
+def statuses(world: World, *reports: dict) -> list[str]:
+    """How the operations behind reports ended."""
+    with psycopg.connect(world.url) as connection:
+        rows = connection.execute(
+            "select status::text from syncstock.sync_operations where operation_uuid::text = any(%s)",
+            ([report["operation_uuid"] for report in reports],),
+        )
+        return [status for (status,) in rows]
+
+
 def test_deletions_are_planned_and_wait_for_a_person(world: World) -> None:
     world.add("C1", {"A": 5, "B": 1}, {"A": 5, "B": 0})
 
@@ -237,12 +247,7 @@ def test_a_whole_run_is_taken_back_levels_and_variants(world: World) -> None:
     assert world.level("B") == 4, "as before the run"
     details = back["report"]["details"]
     assert details["rollbacks"] == 1 and details["rollback_failures"] == 1
-    with psycopg.connect(world.url) as connection:
-        rows = connection.execute(
-            "select status::text from syncstock.sync_operations where operation_uuid::text in (%s, %s)",
-            (report["operation_uuid"], back["operation_uuid"]),
-        ).fetchall()
-    assert [row[0] for row in rows] == ["partly", "partly"]
+    assert statuses(world, report, back) == ["partly", "partly"]
 
     sync.roll_back(world.channel(), report["sync_id"], reason="once more")
     assert (world.level("A"), len(product.variants)) == (5, 3), "twice is once"
@@ -374,12 +379,7 @@ def test_taking_back_says_what_it_could_not(world: World) -> None:
     assert world.level("A") == 5
     assert back["success"]
     assert "1 deleted variant(s) not made again" in back["message"]
-    with psycopg.connect(world.url) as connection:
-        rows = connection.execute(
-            "select status::text from syncstock.sync_operations where operation_uuid::text in (%s, %s)",
-            (report["operation_uuid"], back["operation_uuid"]),
-        ).fetchall()
-    assert [row[0] for row in rows] == ["partly", "partly"]
+    assert statuses(world, report, back) == ["partly", "partly"]
 
 
 def test_before_taking_back_each_level_is_told(world: World) -> None:
