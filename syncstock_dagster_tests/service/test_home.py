@@ -39,6 +39,9 @@ def test_the_shipped_configuration_stores_and_watches_events_on_postgresql(home:
         assert instance.run_monitoring_enabled
         assert instance.run_retries_enabled
         assert not instance.telemetry_enabled
+        # One that takes long delays no other: without this they take turns, in an order left to chance.
+        assert instance.get_sensor_settings()["use_threads"]
+        assert instance.get_scheduler_settings()["use_threads"]
 
 
 def test_the_configuration_is_for_its_owner_alone(home: Path) -> None:
