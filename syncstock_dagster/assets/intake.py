@@ -6,7 +6,7 @@ other days of its rows then find nothing new.
 
 # No postponed annotations here: Dagster reads the types of `context` and `config` while it decorates.
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -19,6 +19,9 @@ from syncstock_dagster.partitions import ONE_RUN, STOCK_DAYS, days_of_run, tell_
 from syncstock_dagster.resources import SyncStock, on_behalf_of
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.stock.policy import Kind, Policies
+
+if TYPE_CHECKING:
+    from syncstock_dagster.sources.arrivals import Wanted
 
 #: Which sources of a kind an asset takes, by the policies in effect.
 Takes = Callable[[Policies, str], bool]
@@ -68,10 +71,12 @@ INTAKE: dict[str, tuple[Kind, Takes]] = {
 _FILES: dict[str, tuple[Kind, Takes]] = {**INTAKE, "product_catalog": ("products", _every_source)}
 
 
-def wanted_by(asset: str, policies: Policies) -> Callable[[Kind, str], bool]:
+def wanted_by(asset: str, policies: Policies) -> "Wanted":
     """Which files an intake asset takes."""
-    own, takes = _FILES[asset]
-    return lambda kind, source: kind == own and takes(policies, source)
+    from syncstock_dagster.sources.arrivals import Wanted
+
+    kind, takes = _FILES[asset]
+    return Wanted(kind, lambda source: takes(policies, source))
 
 
 def readers_of(asset: str, db: Any) -> list[str]:
@@ -197,9 +202,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows[:_MOST_SHOWN]], schema=schema)
 
 
-def _take_in(
-    db: Any, folder: str, config: IntakeConfig, who: str, wanted: Callable[[Kind, str], bool]
-) -> Any:
+def _take_in(db: Any, folder: str, config: IntakeConfig, who: str, wanted: "Wanted") -> Any:
     from syncstock_dagster.sources.arrivals import take_in
 
     settle_seconds = config.settle_seconds or get_settings().settle_seconds

@@ -37,8 +37,17 @@ MOST_ATTEMPTS = 3
 #: Between two looks at a file that has not changed for long: its clock may not be ours.
 _SHORTEST_LOOK = 0.25
 
-#: Decides about a file by its kind and source.
-Wanted = Callable[[Kind, str], bool]
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The files that somebody asks for: those of one kind, of some of its sources."""
+
+    kind: Kind
+    takes: Callable[[str], bool]
+
+    def __call__(self, kind: Kind, source: str) -> bool:
+        """Whether files of this kind and source are among them."""
+        return kind == self.kind and self.takes(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Listing:
     seen: Mapping[str, tuple[DropFile, Seen]]
     #: Still being written, as far as one can tell.
     unfinished: tuple[DropFile, ...]
+    #: All of what was listed, wanted or not; of one kind where one was asked for.
+    names: tuple[str, ...]
 
     @property
     def files(self) -> int:
@@ -101,18 +112,21 @@ def look(
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    first = _listed(folder, wanted)
+    everything = list_drop(folder, wanted.kind if wanted else None)
+    first = _of(everything, wanted)
     seen = _seen(db, first)
     unknown = [file for file in first.values() if file.name not in seen]
     if not unknown:
-        return Listing((), seen, ())
+        return Listing((), seen, (), tuple(file.name for file in everything))
     sleep(max(_until_settled(file, settle_seconds) for file in unknown))
-    second = _listed(folder, wanted)
+    everything = list_drop(folder, wanted.kind if wanted else None)
+    second = _of(everything, wanted)
     new = [file for file in unknown if _print(second.get(file.name)) == _print(file)]
     new = [file for file in new if _age(file) is None or (_age(file) or 0.0) >= settle_seconds]
     still = {file.name for file in new}
     unfinished = [file for file in second.values() if file.name not in still and file.name not in seen]
-    return Listing(tuple(new), {name: seen[name] for name in seen if name in second}, tuple(unfinished))
+    still_there = {name: seen[name] for name in seen if name in second}
+    return Listing(tuple(new), still_there, tuple(unfinished), tuple(file.name for file in everything))
 
 
 def take_in(
@@ -130,7 +144,7 @@ def take_in(
     rejected as they are: after a rule was changed.
     """
     listing = look(db, folder, wanted=wanted, settle_seconds=settle_seconds)
-    _forget_gone(db, folder)
+    _forget_gone(db, listing, wanted)
     once_more = ("failed", "rejected") if rejected_again else ("failed",)
     again = [file for file, seen in listing.seen.values() if seen.state in once_more]
     taken = Taken(listing)
@@ -166,14 +180,19 @@ def remember(db: SyncStockDB, file: DropFile, receipt: Receipt) -> None:
         )
 
 
-def refused(db: SyncStockDB, wanted: Wanted) -> list[dict[str, Any]]:
+def refused(db: SyncStockDB, wanted: Wanted | None = None) -> list[dict[str, Any]]:
     """Files that lay there as they were refused when somebody last looked, each with the first of its errors."""
     with connect(db.url) as connection:
         cursor = connection.execute(statement("arrivals/refused"))
         assert cursor.description is not None
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor]
-    return [row for row in rows if (place := kind_and_source(row["file"])) is not None and wanted(*place)]
+    places = [kind_and_source(row["file"]) for row in rows]
+    return [
+        row
+        for row, place in zip(rows, places, strict=True)
+        if place is not None and (wanted is None or wanted(*place))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +271,14 @@ def _known_as_it_is(db: SyncStockDB, file: DropFile, digest: bytes) -> Receipt |
     return None if row is None else Receipt(row[0], row[1], file.name)
 
 
-def _forget_gone(db: SyncStockDB, folder: str) -> None:
+def _forget_gone(db: SyncStockDB, listing: Listing, wanted: Wanted | None) -> None:
     with connect(db.url) as connection:
-        connection.execute(statement("arrivals/forget"), {"names": list(_listed(folder, None))})
+        below = {"names": list(listing.names), "kind": wanted.kind if wanted else None}
+        connection.execute(statement("arrivals/forget"), below)
 
 
-def _listed(folder: str, wanted: Wanted | None) -> dict[str, DropFile]:
-    return {file.name: file for file in list_drop(folder) if wanted is None or wanted(file.kind, file.source)}
+def _of(files: Iterable[DropFile], wanted: Wanted | None) -> dict[str, DropFile]:
+    return {file.name: file for file in files if wanted is None or wanted(file.kind, file.source)}
 
 
 def _seen(db: SyncStockDB, files: Mapping[str, DropFile]) -> dict[str, tuple[DropFile, Seen]]:

@@ -54,15 +54,15 @@ class DropFile:
         return self.path.read_bytes()
 
 
-def list_drop(folder: str | os.PathLike[str] | UPath) -> list[DropFile]:
-    """The files to be taken: those of the catalogue first, then all others by name.
+def list_drop(folder: str | os.PathLike[str] | UPath, kind: Kind | None = None) -> list[DropFile]:
+    """The files to be taken, of all kinds or of one: those of the catalogue first, then all others by name.
 
     Hidden, empty and unfinished files are left out, and so are links that lead out of the folder.
 
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    files = [file for path, info in _walk(folder) if (file := _drop_file(path, info)) is not None]
+    files = [file for path, info in _walk(folder, kind) if (file := _drop_file(path, info)) is not None]
     return sorted(files, key=lambda file: (file.kind != "products", file.name))
 
 
@@ -103,23 +103,31 @@ class _Found:
     path: UPath
 
 
-def _walk(folder: str | os.PathLike[str] | UPath) -> Iterator[tuple[_Found, dict[str, Any]]]:
-    """Every file below ``folder`` by its name within it, without those that lie outside in truth."""
+def _walk(
+    folder: str | os.PathLike[str] | UPath, kind: Kind | None = None
+) -> Iterator[tuple[_Found, dict[str, Any]]]:
+    """Every file below ``folder``, or of one kind, by its name within it, without those that lie outside in truth."""
     root = UPath(folder)
+    # Some file systems remember what they have listed, and a sensor's process lives for weeks.
+    root.fs.invalidate_cache()
     if not root.is_dir():
         raise FileNotFoundError(f"There is no drop folder {root}")
     base = root.fs._strip_protocol(root.path).rstrip("/")
     is_local = root.protocol in ("", "file", "local")
-    for full, info in root.fs.find(base, detail=True).items():
+    for full, info in root.fs.find(f"{base}/{kind}" if kind else base, detail=True).items():
         if not full.startswith(f"{base}/"):
             continue
         parts = PurePosixPath(full[len(base) + 1 :]).parts
-        if not parts or ".." in parts or (is_local and not _is_inside(full, base)):
+        if not parts or ".." in parts or (is_local and not _is_file_inside(full, info, base)):
             continue
         yield _Found("/".join(parts), root.joinpath(*parts)), info
 
 
-def _is_inside(full: str, base: str) -> bool:
+def _is_file_inside(full: str, info: dict[str, Any], base: str) -> bool:
+    if not info.get(
+        "islink"
+    ):  # folders behind links are not walked, so what is none itself lies where it seems to
+        return bool(info["type"] == "file")
     path = Path(full).resolve()
     return path.is_file() and path.is_relative_to(Path(base).resolve())
 

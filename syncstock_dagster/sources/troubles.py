@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def intake_facts(db: SyncStockDB) -> list[Fact]:
     """Each file as it lies there, each delivery, and each time that a reader began to fail, is a fact of its own."""
     facts = []
-    for row in refused(db, lambda _kind, _source: True):
+    for row in refused(db):
         where = ("sheet", "row", "column", "found", "expected", "remedy")
         first = RowError(row["file"], **{name: row[name] for name in where})
         more = f" (and {row['errors'] - 1} more)" if row["errors"] > 1 else ""

@@ -16,6 +16,7 @@ import pytest
 from syncstock_dagster.definitions import build_defs
 from syncstock_dagster.partitions import newest_day
 from syncstock_dagster.resources import SyncStock
+from syncstock_dagster.store.connection import connect
 from syncstock_dagster_tests.shop import MOVEMENT_COLUMNS, Shop, why_red
 
 NAME = "file_arrivals"
@@ -76,6 +77,23 @@ def test_after_its_run_a_file_is_quiet(shop: Shop) -> None:
     tick = shop.sensor(NAME, tick.cursor)
     assert not tick.run_requests
     assert tick.skip_message == "1 file(s) seen: 1 read before."
+
+
+def test_taking_in_one_kind_forgets_no_file_of_another(shop: Shop) -> None:
+    """What is remembered of files saves reading them again, until they are taken away."""
+    shop.sell("a.csv", [("R1", "A", 1, "2026-03-02 12:00")])
+    shop.drop("purchases/b.csv", MOVEMENT_COLUMNS, [("P1", 1, "A", "london", 5, "2026-03-02 08:00")])
+
+    def remembered() -> list[str]:
+        with connect(shop.db.url) as connection:
+            return [name for (name,) in connection.execute("select name from drop_files order by name")]
+
+    (request,) = shop.sensor(NAME).run_requests
+    assert do(shop, request).success
+    assert remembered() == ["purchases/b.csv", "sales/a.csv"]
+    (shop.folder / "sales/a.csv").unlink()
+    assert do(shop, request).success
+    assert remembered() == ["purchases/b.csv"]
 
 
 def test_the_same_bytes_under_the_same_name_are_quiet_and_under_another_name_change_nothing(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from datetime import UTC, datetime
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
 from syncstock_dagster.sources import list_drop, list_strays, parse_drop_file
@@ -67,6 +70,39 @@ def test_files_are_listed_with_kind_and_source_products_first_then_by_name(folde
         ("sales/2026-03-02.csv", "sales", "sales"),
         ("sales/till-north/x.csv", "sales", "till-north"),
     ]
+
+
+def test_files_of_one_kind_are_listed_alone(folder):
+    counts = ["counts/2026-03-01.csv", "counts/pos/2026-03-01.csv"]
+    assert [file.name for file in list_drop(folder, "counts")] == counts
+    folder.joinpath("movements/m.csv").unlink()
+    assert list_drop(folder, "movements") == []
+
+
+class _Remembering(MemoryFileSystem):
+    """Lists a folder once and answers from memory from then on, as FTP's does."""
+
+    protocol = "remembering"
+    find = fsspec.AbstractFileSystem.find
+
+    def ls(self, path, detail=True, **kwargs):
+        if path not in self.dircache:
+            self.dircache[path] = super().ls(path, detail=True, **kwargs)
+        return self.dircache[path] if detail else [info["name"] for info in self.dircache[path]]
+
+    def invalidate_cache(self, path=None):
+        self.dircache.clear()
+
+
+def test_a_file_that_comes_later_is_seen_though_the_file_system_remembers_what_it_listed(tmp_path):
+    fsspec.register_implementation("remembering", _Remembering, clobber=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the library of paths does not know it
+        root = UPath(f"remembering://later-{tmp_path.name}")
+        fill(root)
+        before = len(list_drop(root))
+        fsspec.filesystem("memory").pipe(f"{root.path}/sales/later.csv", b"x")
+        assert len(list_drop(root)) == before + 1
 
 
 def test_each_file_is_read_as_it_lies_there(folder):
