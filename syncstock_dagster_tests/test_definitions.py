@@ -45,6 +45,7 @@ ASSETS = {
 LINEAGE = {
     "reconciled_stock": {
         "purchases", "sales", "operational_deltas", "excel_counts", "pos_counts", "product_catalog",
+        "zoho_stock", "xorosoft_stock", "rms_stock",
     },
     "inventory_ledger": {"reconciled_stock"},
     "daily_snapshot": {"inventory_ledger"},

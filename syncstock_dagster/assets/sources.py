@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+#: Other systems that are asked for their stock; ``vendors`` defines these assets.
+PULLED = ("zoho_stock", "xorosoft_stock", "rms_stock")
+
 DROP_FOLDER = dg.AssetSpec(
     "drop_folder",
     group_name="sources",

@@ -20,6 +20,7 @@ from syncstock_dagster.assets.intake import (
     purchases,
     sales,
 )
+from syncstock_dagster.assets.sources import PULLED
 from syncstock_dagster.assets.tables import table_metadata
 from syncstock_dagster.partitions import (
     FIRST_DAY,
@@ -53,7 +54,7 @@ class ReconcileConfig(dg.Config):
     owners=["team:stock"],
     partitions_def=STOCK_DAYS,
     backfill_policy=ONE_RUN,
-    deps=[purchases, sales, operational_deltas, excel_counts, pos_counts, product_catalog],
+    deps=[purchases, sales, operational_deltas, excel_counts, pos_counts, product_catalog, *PULLED],
     metadata=table_metadata("movements"),
 )
 def reconciled_stock(
@@ -63,7 +64,8 @@ def reconciled_stock(
 
     Evidence becomes ledger, stock, variances and snapshots together, and the gate decides on counts. A delivery is
     posted once, whole, with all its days; days in any order end in the same stock. One that cannot be posted holds up
-    nothing: it stays received, is tried again, and makes the check every_delivery_posted red. Grain: delivery. Unit:
+    nothing: it stays received, is tried again, and makes the check every_delivery_posted red. What other systems say
+    of their stock is posted page by page as it is pulled; numbers and checks here count it too. Grain: delivery. Unit:
     the articles' own.
     """
     from syncstock_dagster.sources.intake import post
