@@ -5,6 +5,7 @@ Define a check here when it judges what was posted. Keep out files (``intake``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,23 +26,27 @@ _GRACE_DAYS = 2
 def _counts(names: tuple[str, ...]) -> Any:
     def judge(db: SyncStockDB, span: Span) -> Verdict:
         verdicts = business_days.verdicts(db.url, db.policies, span)
-        far = [
-            {
-                name: value
-                for name, value in row.items()
-                if name not in ("counts", "of_status", "inventory_id", "counted_at")
-            }
-            for row in verdicts.offending
-            if row["status"] in names
-        ]
-        _with_causes(db, far)
-        is_warning = names == ("review",)
+        far = [_shown(row) for row in verdicts.offending if row["status"] in names]
         told = " or ".join(names)
-        says = f"{len(far)} of {verdicts.counts} count(s) are {told}." if far else f"No count is {told}."
+        of_these = "No count of these days" if span else "No count"
+        says = f"{len(far)} of {verdicts.counts} count(s) are {told}." if far else f"{of_these} is {told}."
         observed = {
             "counts": verdicts.counts,
             **{f"counts_{name}": n for name, n in verdicts.by_status.items()},
         }
+        if "held" in names and span is not None:
+            # The check shows its last verdict, and a held count waits whichever days were run last.
+            elsewhere = [
+                _shown(row)
+                for row in business_days.held(db.url, db.policies)
+                if not span[0] <= row["day"] <= span[1]
+            ]
+            observed["held_on_other_days"] = len(elsewhere)
+            if elsewhere:
+                says += f" {len(elsewhere)} of other days wait(s) for a decision."
+            far += elsewhere
+        _with_causes(db, far)
+        is_warning = names == ("review",)
         severity = _WARN if is_warning else dg.AssetCheckSeverity.ERROR
         limits = {
             f"{name}, {of}": told
@@ -52,6 +57,11 @@ def _counts(names: tuple[str, ...]) -> Any:
         return Verdict(not far, says, observed, far, severity, limits)
 
     return judge
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = ("counts", "of_status", "inventory_id", "counted_at")
+    return {name: value for name, value in row.items() if name not in hidden}
 
 
 def _with_causes(db: SyncStockDB, far: list[dict[str, Any]]) -> None:
@@ -185,8 +195,8 @@ _RECONCILED = (
     ),
     Rule(
         "counts_held_or_flagged",
-        "No count is held (by default more than 100 units from the books), and late rows have carried no applied count "
-        "past its tier.",
+        "No count is held, on whatever day (by default more than 100 units from the books), and late rows have carried "
+        "no applied count of these days past its tier.",
         "The table says what may explain it and what to check; `syncstock explain SKU` says more. Then `syncstock "
         "approve ID`, `syncstock reject ID`, or have it counted again with `syncstock recount ID`.",
         _counts(("held", "flagged")),

@@ -79,6 +79,17 @@ def verdicts(url: str, policies: Policies, span: Span, *, count_ids: Sequence[in
     return Verdicts(rows[0]["counts"] if rows else 0, by_status, far)
 
 
+def held(url: str, policies: Policies) -> tuple[Row, ...]:
+    """The counts of all days that wait for a decision, as ``verdicts`` tells them: the farthest first."""
+    with connect(url) as connection:
+        waiting = [count_id for (count_id,) in connection.execute(statement("days/held"))]
+    if not waiting:
+        return ()
+    return tuple(
+        row for row in verdicts(url, policies, None, count_ids=waiting).offending if row["status"] == "held"
+    )
+
+
 def unusual(
     url: str, kind: str, sources: Collection[str], span: tuple[date, date], *, least: str, most: str
 ) -> list[Row]:

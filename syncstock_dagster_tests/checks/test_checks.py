@@ -52,13 +52,34 @@ def test_counts_are_judged_by_their_tier_with_the_articles_that_offend(counted: 
         assert {"rule", "remedy", "days"} <= set(check.metadata), check.check_name
 
 
+def test_a_held_count_stays_red_on_whatever_day_a_run_is_until_somebody_decides(counted: Shop) -> None:
+    """The check shows its last verdict: that of a run over another day must not hide what waits."""
+    result = counted.run("daily_sync", "2026-03-20")
+    found = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    held = found["counts_held_or_flagged"]
+    assert (held.passed, held.severity.value) == (False, "ERROR")
+    assert (
+        held.description
+        == "No count of these days is held or flagged. 1 of other days wait(s) for a decision."
+    )
+    (record,) = held.metadata["offending"].records
+    assert (record.data["sku"], record.data["day"], record.data["status"]) == ("C", DAY, "held")
+    assert held.metadata["held_on_other_days"].value == 1
+    assert found["counts_to_review"].passed
+
+    variances = counted.db.variances()
+    counted.db.approve(int(variances[variances["status"] == "held"]["count_id"].iloc[0]), reason="looked")
+    assert judge(counted, ("2026-03-20", None))["reconciled_stock:counts_held_or_flagged"] is True
+
+
 def test_what_may_explain_a_held_count_is_in_its_row(counted: Shop) -> None:
     """500 in the morning, 150 sold, and the sheet of the evening still says 500: it was not written off."""
     counted.sell("sold.csv", [("R1", "A", 150, "2026-03-03 12:00")])
     counted.count("evening.csv", [("A", 495, "2026-03-03 18:00")])
     result = counted.run("daily_sync", "2026-03-03")
     (held,) = (e for e in result.get_asset_check_evaluations() if e.check_name == "counts_held_or_flagged")
-    (record,) = held.metadata["offending"].records
+    record, of_another_day = held.metadata["offending"].records
+    assert of_another_day.data["day"] == DAY
     assert "the -150 that moved since are missing from it" in str(record.data["may_be"])
     assert "written off" in str(record.data["check"])
 
