@@ -841,7 +841,7 @@ class SyncStockDB:
         """Critical: stocked articles that the last sheet which should list everything does not name; never zeroed."""
         from syncstock_dagster.stock import reading
 
-        return reading.not_listed(self.url, self.policies, days)
+        return reading.query(self.url, "not_listed", **reading.not_listed_of(self.url, self.policies, days))
 
     def not_written_off(self) -> pd.DataFrame:
         """What lists that staff keep still lack (``sheet = "list"``): to be written into them, never applied."""

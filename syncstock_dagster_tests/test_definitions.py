@@ -194,6 +194,19 @@ print(json.dumps([seen, heavy]))
 """
 
 
+def test_a_worker_does_without_pandas() -> None:
+    """It is for answers to people; loading it takes a tenth of what a day's run takes in all."""
+    script = (
+        "import sys; from syncstock_dagster.sources import arrivals, intake, readers, troubles; "
+        "from syncstock_dagster.stock import causes, days, deliveries, evening, reading, sync; "
+        "from syncstock_dagster.catalog import staging; print('pandas' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 def test_loading_the_code_location_opens_nothing_and_imports_nothing_heavy(tmp_path) -> None:
     """No listing, no connection, no file but code; time zones and libraries' own data are read by the libraries."""
     done = subprocess.run(

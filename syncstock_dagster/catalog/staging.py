@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import pyarrow as pa
 
 from syncstock_dagster.catalog.changes import Changes, changes_table
@@ -26,6 +25,9 @@ from syncstock_dagster.stock.policy import Policies, resolve_callable
 from syncstock_dagster.stock.release import replay_known
 from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Changes that a person makes by hand; they are no system that could say something else tomorrow.
 PEOPLE = "people"
@@ -334,6 +336,8 @@ def _ask_rules(operation: Operation, policy: CataloguePolicy) -> None:
     """Let the shop's own rules decide on conflicts that are theirs."""
     if not policy.rules:
         return
+    import pandas as pd  # takes long to load, and most shops have no such rule
+
     connection = operation.connection
     cursor = connection.execute(statement("staging/ask_rules"))
     assert cursor.description is not None

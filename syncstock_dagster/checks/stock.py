@@ -69,17 +69,20 @@ def _with_causes(db: SyncStockDB, far: list[dict[str, Any]]) -> None:
     shown = far[:MOST_ROWS]
     if not shown:
         return
-    causes = db.explain_variances([row["count_id"] for row in shown])
-    best = {row["count_id"]: row for row in causes.to_dict("records") if row["rank"] == 1}
+    from syncstock_dagster.stock.causes import likeliest
+
+    best = likeliest(db.url, db.policies, [row["count_id"] for row in shown])
     for row in far:
-        cause = best.get(row["count_id"], {})
-        row |= {"may_be": cause.get("says"), "check": cause.get("check")}
+        cause = best.get(row["count_id"])
+        row |= {"may_be": cause and cause.says, "check": cause and cause.check}
 
 
 def _not_listed(db: SyncStockDB, span: Span) -> Verdict:
+    from syncstock_dagster.stock.reading import not_listed
+
     missing = [
         {name: row[name] for name in ("sku", "location", "on_hand", "value", "source", "file")}
-        for row in db.not_listed(span).to_dict("records")
+        for row in not_listed(db.url, db.policies, span)
     ]
     says = (
         f"{len(missing)} stocked article(s) are missing from the last complete sheet."
@@ -168,10 +171,12 @@ def _laws_hold(db: SyncStockDB, span: Span) -> Verdict:
 
 
 def _negative(db: SyncStockDB, span: Span) -> Verdict:
-    rows = db.negative_stock().to_dict("records")
+    from syncstock_dagster.stock.reading import records
+
+    rows = records(db.url, "negative_stock")
     grace = datetime.now(UTC) - timedelta(days=_GRACE_DAYS)
     unexplained = [
-        {str(name): value for name, value in row.items() if name != "inventory_id"}
+        {name: value for name, value in row.items() if name != "inventory_id"}
         for row in rows
         if row["negative_since"] < grace
     ]

@@ -5,13 +5,15 @@ What belongs here: running those queries over one snapshot of the database. What
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from psycopg import Connection
 
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import names, statement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What follows from the evidence alone, in the order in which one needs the other.
 EXPECTED = ("expected_points", "expected_entries", "expected_ranges")
@@ -26,6 +28,8 @@ def expect(connection: Connection[Any]) -> None:
 
 def audit(url: str) -> dict[str, pd.DataFrame]:
     """Law to the rows that break it; empty when every law holds. Reads one snapshot and blocks nobody."""
+    import pandas as pd
+
     offences: dict[str, pd.DataFrame] = {}
     with connect(url) as connection, connection.transaction():
         # Reading only: no row lock is taken, so one early snapshot is what is wanted here.

@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from psycopg import Connection, Cursor
 
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Variances that somebody should look at.
 OF_INTEREST = ("held", "review", "flagged")
@@ -175,6 +177,17 @@ def explain_variances(
     return _frame(told, ["count_id", "cause", "rank", "score", "says", "check", "details"])
 
 
+def likeliest(url: str, policies: Policies, count_ids: Sequence[int]) -> dict[int, Cause]:
+    """By ``count_id`` the first candidate of each of these counts that has one."""
+    with _snapshot(url) as connection:
+        _ask(connection, policies, count_ids, None, None)
+        return {
+            count_id: Cause(cause, score, *in_words(cause, details))
+            for count_id, cause, rank, score, details in _find(connection)
+            if rank == 1
+        }
+
+
 def variance_facts(
     url: str,
     policies: Policies,
@@ -270,6 +283,8 @@ def _names(cursor: Cursor[Any]) -> list[str]:
 
 
 def _frame(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)
     frame = pd.DataFrame(
         {name: pd.Series(list(column), dtype=object) for name, column in zip(names, columns, strict=True)}

@@ -7,7 +7,7 @@ of it (``workbooks.evening_sheet``, ``workbooks.evening_text``), and telling peo
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from typing import Any
 
 from syncstock_dagster.operations.alerts import Fact
 from syncstock_dagster.stock import days
-from syncstock_dagster.stock.causes import explain_variances
+from syncstock_dagster.stock.causes import Cause, likeliest
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.reading import not_listed
 from syncstock_dagster.store.connection import connect
@@ -221,14 +221,13 @@ def explained(
 
     The one place where the report asks for explanations.
     """
-    causes = explain_variances(url, policies, [int(one["count_id"]) for one in counts], None, None)
-    best = {row["count_id"]: row for row in causes.to_dict("records") if row["rank"] == 1}
+    best = likeliest(url, policies, [int(one["count_id"]) for one in counts])
     return {one["count_id"]: _explanation(one, best.get(one["count_id"])) for one in counts}
 
 
 def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[Missing]:
     """Stocked articles that the last sheet that should list everything lacks."""
-    rows = not_listed(url, policies, span).to_dict("records")
+    rows = not_listed(url, policies, span)
     return [
         Missing(
             "not listed",
@@ -304,7 +303,7 @@ def _told(row: Row) -> str:
     )
 
 
-def _explanation(count: Mapping[str, Any], cause: Mapping[Hashable, Any] | None) -> tuple[str, str]:
+def _explanation(count: Mapping[str, Any], cause: Cause | None) -> tuple[str, str]:
     to_do = {
         "held": "Look at the shelf; then approve or reject the count.",
         "review": "It was applied.",
@@ -313,7 +312,7 @@ def _explanation(count: Mapping[str, Any], cause: Mapping[Hashable, Any] | None)
     }.get(count["status"], "Look at it.")
     if cause is None:
         return "Nothing that is recorded explains it.", to_do
-    return str(cause["says"]), f"{cause['check']} {to_do}"
+    return cause.says, f"{cause.check} {to_do}"
 
 
 def _difference(row: Mapping[str, Any], causes: Mapping[int, tuple[str, str]]) -> Difference:

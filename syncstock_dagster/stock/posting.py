@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import Connection
@@ -362,6 +361,8 @@ class Posting:
         }
         if not rules:
             return False
+        import pandas as pd  # takes long to load, and most shops have no such rule
+
         cursor = self._connection.execute(statement("posting/ask_rules"), {"sources": list(rules)})
         assert cursor.description is not None
         counts = pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypedDict, Unpack
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from syncstock_dagster.stock.evidence import BadInput
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def query(url: str, name: str, **values: Any) -> pd.DataFrame:
     """The rows of ``store/sql/reading/<name>.sql``, or of another room's ``<room>/<name>``, as a DataFrame."""
-    with connect(url) as connection:
-        text = statement(name if "/" in name else f"reading/{name}")
-        cursor = connection.execute(text, values or None)
-        assert cursor.description is not None
-        columns = [column.name for column in cursor.description]
-        rows = cursor.fetchall()
+    import pandas as pd  # takes long to load, and a run of assets does without
+
+    columns, rows = _ask(url, name, values)
     frame = pd.DataFrame(
         {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(columns)}
     )
@@ -38,6 +36,12 @@ def query(url: str, name: str, **values: Any) -> pd.DataFrame:
             if name in columns and len(rows) and not frame[name].isna().any()
         }
     )
+
+
+def records(url: str, name: str, **values: Any) -> list[dict[str, Any]]:
+    """The same rows, each by the names of its columns."""
+    columns, rows = _ask(url, name, values)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def on_hand(
@@ -126,13 +130,18 @@ def held(url: str, policies: Policies, **which: Unpack[Which]) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
-def not_listed(url: str, policies: Policies, days: tuple[date, date] | None = None) -> pd.DataFrame:
+def not_listed(url: str, policies: Policies, days: tuple[date, date] | None = None) -> list[dict[str, Any]]:
     """Stocked articles that the last complete sheet (``not_listed = "critical"``) lacks, of some days or all."""
+    return records(url, "not_listed", **not_listed_of(url, policies, days))
+
+
+def not_listed_of(url: str, policies: Policies, days: tuple[date, date] | None) -> dict[str, Any]:
+    """What the statement ``not_listed`` asks about."""
     with connect(url) as connection:
         names = [row[0] for row in connection.execute("select name from sources")]
     complete = [name for name in names if policies.for_source(name, "counts").not_listed == "critical"]
     first, last = days or (None, None)
-    return query(url, "not_listed", sources=complete, first=first, last=last)
+    return {"sources": complete, "first": first, "last": last}
 
 
 def replay_time(recorded_at: datetime | None) -> datetime | None:
@@ -158,3 +167,10 @@ def aware(name: str, instant: datetime | None) -> datetime | None:
     if instant is not None and (not isinstance(instant, datetime) or instant.tzinfo is None):
         raise BadInput(f"{name} needs a datetime with a zone: it is an instant of the database's clock.")
     return instant
+
+
+def _ask(url: str, name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with connect(url) as connection:
+        cursor = connection.execute(statement(name if "/" in name else f"reading/{name}"), values or None)
+        assert cursor.description is not None
+        return [column.name for column in cursor.description], cursor.fetchall()
