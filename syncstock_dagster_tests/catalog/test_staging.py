@@ -297,6 +297,13 @@ def test_what_is_approved_stays_so_when_the_source_repeats_itself_and_lapses_whe
     assert db.audit() == {}
 
 
+def test_an_article_and_a_new_one_whose_sku_is_its_id_are_two(db: SyncStockDB) -> None:
+    db.upsert_products([{"inventory_id": 17, "sku": "A"}])
+    result = db.stage_products([{"sku": "17", "name": "New"}, {"sku": "A", "price": 2}], source="zoho")
+    assert result.staged == 2
+    assert set(db.staged()["sku"]) == {"17", "A"}
+
+
 def test_a_new_article_that_was_rejected_is_not_proposed_again_until_the_source_says_more(
     db: SyncStockDB,
 ) -> None:

@@ -45,9 +45,9 @@ named as (
   ) as t on t.inventory_id = f.article)
 insert into run_changes
   (position, inventory_id, asked_id, sku, change_type, is_said_new, version, state, remote, modified_at)
-select distinct on (coalesce(n.article::text, n.sku))
+select distinct on (n.article, case when n.article is null then n.sku end)
        n.position, n.article, n.asked_id, n.sku, n.change_type, coalesce(n.is_said_new, false), n.version,
        coalesce(n.state, '{}'), n.fields, n.modified_at
 from named as n
 where n.sku is not null and (n.article is not null or n.asked is distinct from 'delete')
-order by coalesce(n.article::text, n.sku), n.position desc
+order by n.article, case when n.article is null then n.sku end, n.position desc
