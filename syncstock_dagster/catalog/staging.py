@@ -138,8 +138,8 @@ def take_changes(
             connection.execute(statement("staging/agree"), values)
         connection.execute(statement("staging/drop_lost"))
     with performance.stage("stage"):
-        connection.execute(statement("staging/supersede"), values)
-        connection.execute(statement("staging/store"), values)
+        for name in ("want", "supersede", "keep", "store"):
+            connection.execute(statement(f"staging/{name}"), values)
         if found:
             connection.execute(statement("staging/store_conflicts"), values)
     cursor = connection.execute(statement("staging/numbers"))

@@ -297,6 +297,39 @@ def test_what_is_approved_stays_so_when_the_source_repeats_itself_and_lapses_whe
     assert db.audit() == {}
 
 
+def test_what_waits_stays_the_same_row_while_the_source_repeats_itself(db: SyncStockDB) -> None:
+    policy(db, **TRUSTED)
+    pulled(db, price=1)
+    db.change_products([{"sku": "A", "price": 7}, {"sku": "B", "price": 1}, {"sku": "D"}])
+    policy(db)
+    said: list[dict[str, Any]] = [{"sku": sku, "price": 8} for sku in "ABC"]
+    said += [{"sku": "D", "change_type": "delete"}]
+    first = db.stage_products(said, source="zoho", who="anna")
+    rows = db.staged()
+    assert (first.staged, first.conflicts, len(rows)) == (4, 1, 4)
+    db.change_products([{"sku": "B", "name": "Bee"}])  # not what the source speaks of
+    second = db.stage_products(said, source="zoho", who="bert")
+    assert (second.staged, second.unchanged, second.conflicts) == (4, 0, 1)
+    again = db.staged(None)
+    again = again[again["source"] == "zoho"].reset_index(drop=True)
+    assert again["status"].to_list() == ["staged"] * 4 + ["committed"]  # nothing was added
+    same = ["staging_id", "sku", "change_type", "change_data", "has_conflicts", "staged_at"]
+    assert again[same].head(4).to_dict() == rows[same].to_dict()
+    # They are what the last operation said, and go with it.
+    assert set(again["operation_uuid"].head(4)) == {second.operation_uuid}
+    assert set(again["staged_by"].head(4)) == {"bert"}
+    assert db.approve_staged(operation_uuid=second.operation_uuid, reason="checked").decided == 4
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (3, 0)
+    assert db.staged()["sku"].to_list() == ["A"]  # its conflict is open
+    assert [state(db, sku).get("price") for sku in "ABC"] == [7, 8, 8]
+    # Approved, and then contested after all.
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="theirs")
+    assert pulled(db, price=8).staged == 1
+    assert db.commit_staged().committed == 1
+    assert db.audit() == {}
+
+
 def test_an_article_and_a_new_one_whose_sku_is_its_id_are_two(db: SyncStockDB) -> None:
     db.upsert_products([{"inventory_id": 17, "sku": "A"}])
     result = db.stage_products([{"sku": "17", "name": "New"}, {"sku": "A", "price": 2}], source="zoho")

@@ -1,29 +1,36 @@
 -- What a source staged for an article before and nobody committed is replaced by what it says now, also where the
--- article had another SKU then. What was approved of it is remembered, for it may say the same. Conflicts that waited
--- with it are over, unless they are found again. Grain: staged row.
-with replaced as (
-  select s.staging_id, s.sku, s.status, s.change_type, s.change_data, s.remote, s.decided_by, s.decided_at,
-         s.decision_reason
+-- article had another SKU then; the very same change stays, so that a source that repeats itself adds nothing.
+-- Conflicts that waited are over, unless they are found again. Grain: staged row.
+with waiting as (
+  select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote
   from products_staging as s
   where s.source = %(source)s and s.status in ('staged', 'approved')
     and (s.sku in (select c.sku from run_changes as c)
          or s.source_product_id in (select c.inventory_id from run_changes as c))
   order by s.staging_id
   for update),
-approvals as (
-  insert into run_approvals (position, change_type, change_data, remote, decided_by, decided_at, decision_reason)
-  select distinct on (c.position)
-         c.position, r.change_type, r.change_data, r.remote, r.decided_by, r.decided_at, r.decision_reason
-  from replaced as r
-  join run_changes as c using (sku)
-  where r.status = 'approved'
-  order by c.position, r.staging_id desc),
+same as (
+  select distinct on (c.position) c.position, w.staging_id
+  from waiting as w
+  join run_changes as c using (sku, change_type, remote)
+  where w.source_product_id is not distinct from coalesce(c.inventory_id, c.asked_id)
+    and w.change_data = (
+      select coalesce(jsonb_object_agg(f.field, jsonb_build_object('old', f.old, 'new', f.new)), '{}')
+      from run_fields as f
+      where f.position = c.position)
+  order by c.position, w.staging_id desc),
+kept as (
+  update run_stored as r
+  set staging_id = e.staging_id, is_kept = true
+  from same as e
+  where e.position = r.position
+  returning r.staging_id),
 over as (
   update sync_conflicts as k
   set status = 'obsolete', resolved_at = clock_timestamp()
-  from replaced as r
-  where k.staging_id = r.staging_id and k.status = 'open')
+  from waiting as w
+  where k.staging_id = w.staging_id and k.status = 'open')
 update products_staging as s
 set status = 'superseded'
-from replaced as r
-where s.staging_id = r.staging_id
+from waiting as w
+where s.staging_id = w.staging_id and s.staging_id not in (select k.staging_id from kept as k)

@@ -24,14 +24,9 @@ create temp table if not exists run_catalogue_conflicts (
   primary key (position, conflict_type, field)
 ) on commit delete rows;
 
--- What somebody had approved of the same source and article before.
-create temp table if not exists run_approvals (
-  position int primary key, change_type text, change_data jsonb, remote jsonb, decided_by text, decided_at timestamptz,
-  decision_reason text
-) on commit delete rows;
-
+-- What waits after it; kept is what waited just so before.
 create temp table if not exists run_stored (
-  position int primary key, staging_id bigint
+  position int primary key, staging_id bigint, is_kept boolean
 ) on commit delete rows;
 
 -- The staged rows that one commit takes.
@@ -50,5 +45,5 @@ create temp table if not exists run_reversals (
 -- Articles that lose a code to another one in a commit without being part of it.
 create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
 
-truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_approvals, run_stored, run_commit,
+truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit,
   run_reversals, run_losers
