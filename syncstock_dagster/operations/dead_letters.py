@@ -21,6 +21,7 @@ from typing import Any
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import storable_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def bury(
 ) -> int:
     """Keep what failed for good, payload and reason each, in the caller's transaction; how many are new.
 
-    The same payload of one source and kind again is another attempt, and wakes no letter that was discarded.
+    What cannot be stored of it is shown as U+FFFD. The same payload of one source and kind again is another attempt,
+    and wakes no letter that was discarded.
     """
     rows = [{"payload": dict(payload), "reason": reason[:10_000]} for payload, reason in failures]
     if not rows:
@@ -69,7 +71,7 @@ def bury(
         {
             "source": source,
             "kind": kind,
-            "rows": json.dumps(rows, default=str),
+            "rows": storable_json(rows),
             "attempts": attempts,
             "operation_id": operation.operation_id,
             "delivery_id": delivery_id,

@@ -32,6 +32,7 @@ from syncstock_dagster.errors import BadInput, told_error
 from syncstock_dagster.operations.performance import Performance
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import storable, storable_json
 
 _ATTEMPTS = 6
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -222,7 +223,7 @@ def _complete(
             "stages": json.dumps(summary["stages"]),
             "operation_id": operation_id,
             "status": "partly" if statistics.get("partly") else "completed",
-            "statistics": json.dumps(statistics, default=str),
+            "statistics": storable_json(statistics),
         },
     )
 
@@ -230,7 +231,9 @@ def _complete(
 def _record_failure(url: str, operation_uuid: str, error: Exception) -> None:
     # The server may be what failed; then the operation is found dead and closed by the next one.
     with suppress(psycopg.Error), connect(url) as connection:
-        connection.execute(statement("operations/fail"), {"uuid": operation_uuid, "error": told_error(error)})
+        connection.execute(
+            statement("operations/fail"), {"uuid": operation_uuid, "error": storable(told_error(error))}
+        )
 
 
 def _one(connection: Connection[Any], query: str, values: dict[str, Any]) -> tuple[Any, ...]:

@@ -26,11 +26,13 @@ def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | Non
     """Keep hints; how many are new. The same event again, or a code that waits already, is none.
 
     Raises:
-        BadInput: a code cannot be one.
+        BadInput: a code or the key of the event cannot be one.
     """
-    wanted = sorted(set(codes))
-    if any(not code or len(code) > _LONGEST_CODE or not is_storable(code) for code in wanted):
-        raise BadInput(f"A code has 1 to {_LONGEST_CODE} characters.")
+    wanted = set(codes)
+    if not all(_is_code(code) for code in wanted):
+        raise BadInput(f"A code is text of 1 to {_LONGEST_CODE} characters.")
+    if event_key is not None and not is_storable(event_key):
+        raise BadInput("The key of an event holds no NUL and no lone surrogate.")
     with connect(url) as connection:
         return connection.execute(
             "insert into source_hints (source, code, event_key) "
@@ -38,7 +40,7 @@ def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | Non
             "where not exists (select from source_hints as h "
             "  where h.source = %(source)s and h.code = c.code and h.worked_at is null) "
             "on conflict (event_key) do nothing",
-            {"source": source, "codes": wanted, "key": event_key},
+            {"source": source, "codes": sorted(wanted), "key": event_key},
         ).rowcount
 
 
@@ -92,6 +94,10 @@ def work_off(url: str, source: Source, rules: Rules, *, who: str | None = None) 
 
     ask = Ask(ids=tuple(dict.fromkeys(row[1] for row in rows)), active_only=False)
     return pull(url, source, ask, rules, name=f"{source.name}: hints", who=who, then=close)
+
+
+def _is_code(code: object) -> bool:
+    return isinstance(code, str) and 0 < len(code) <= _LONGEST_CODE and is_storable(code)
 
 
 def _close(connection: Any, hint_ids: list[int], outcome: str) -> None:

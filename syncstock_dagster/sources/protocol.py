@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from syncstock_dagster.operations.log import Operation, Statistics
+from syncstock_dagster.store.storable import storable
 
 #: ``full``: everything. ``stock`` and ``price``: for sources that answer one of them apart.
 What = Literal["full", "stock", "price"]
@@ -172,6 +173,9 @@ class Source(Protocol):
 
 class SourceError(RuntimeError):
     """A source does not answer as it should. The message is for a person, and holds no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(storable(reason))  # it may repeat the vendor's words
 
 
 class PausedError(SourceError):

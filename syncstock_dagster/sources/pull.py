@@ -26,7 +26,7 @@ from psycopg import Connection
 from syncstock_dagster.catalog.policy import CataloguePolicy
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
-from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
 from syncstock_dagster.sources.protocol import Ask, Page, PausedError, RefusedError, Source, SourceError
 from syncstock_dagster.sources.staged_pages import ROW, stage_page
 from syncstock_dagster.sources.taking import take_staged
@@ -213,6 +213,9 @@ def _check(source: Source, ask: Ask) -> None:
         raise BadInput(f"{source.name} cannot be asked for single articles.")
     if ask.ids is not None and not ask.ids:
         raise BadInput("Say which articles to read.")
+    for text in (*(ask.ids or ()), ask.category, ask.brand, ask.location):
+        if text is not None and not is_storable(text):
+            raise BadInput(f"{text[:80]!r} cannot be asked for: it holds a NUL or a lone surrogate.")
     if ask.since is not None and not source.can.incremental:
         raise BadInput(f"{source.name} cannot say what changed: pull everything.")
 

@@ -6,7 +6,6 @@ What belongs here: one page. What does not: asking for it, and the end of the ru
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from syncstock_dagster.sources.protocol import Ask, Item, Level, Page
 from syncstock_dagster.stock.records import canonical_decimal
 from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import storable_json
 
 #: The kind of dead letters that are rows of a source; they are replayed by asking the source again.
 ROW = "source.row"
@@ -146,7 +146,7 @@ def _levels(page: Page, ask: Ask, items: list[Item], default_location: str, refu
                 "sku": level.sku,
                 "quantity": canonical_decimal(level.quantity),
                 "counted_at": level.counted_at or page.answered_at,
-                "details": json.dumps(dict(level.details), default=str),
+                "details": storable_json(level.details),
             }
         )
     return pa.Table.from_pylist(rows, schema=_LEVELS)

@@ -18,6 +18,7 @@ import httpx
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.pace import Pace
 from syncstock_dagster.sources.protocol import Meter, PausedError, RefusedError, UnreachableError
+from syncstock_dagster.store.storable import storable
 
 _ATTEMPTS = 5
 #: Seconds. What takes longer is not waited for.
@@ -34,7 +35,7 @@ class PassingError(Exception):
 
     def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
-        self.reason, self.after = reason, after
+        self.reason, self.after = storable(reason), after
 
 
 class ExpiredError(Exception):

@@ -49,6 +49,22 @@ def test_what_passes_is_tried_again(db: SyncStockDB, pair: tuple[Vendor, Xorosof
     assert db.audit() == {}
 
 
+@pytest.mark.parametrize("field", ["number", "description", "item_id", "store"])
+def test_a_row_that_cannot_be_stored_spoils_no_other(
+    db: SyncStockDB, pair: tuple[Vendor, XorosoftStandIn], field: str
+) -> None:
+    vendor, fake = pair
+    item = next(iter(fake.items.values()))
+    if field == "store":
+        item.stock["Ma\x00in"] = "3"
+    else:
+        setattr(item, field, "a\x00b")
+    result = vendor.pull(db)
+    assert (result.status, result.refused > 0) == ("complete", True)
+    assert len(stock(db)) >= 44
+    assert "\ufffd" in str(db.dead_letters()["payload"].to_list())
+
+
 def test_http_200_may_say_no(db: SyncStockDB, pair: tuple[Vendor, XorosoftStandIn]) -> None:
     vendor, fake = pair
     fake.faults.next(*[None] * 7, "no")

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
 from syncstock_dagster import SyncStockDB
+from syncstock_dagster.demo.vendors import zoho as stand_in
 from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
+from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import replay
 from syncstock_dagster.sources import asking, hints
 from syncstock_dagster.sources.protocol import PausedError, RefusedError, Source, UnreachableError
@@ -259,6 +262,32 @@ def test_rows_that_cannot_be_understood_are_letters_and_are_read_again(
     assert db.audit() == {}
 
 
+@pytest.mark.parametrize("field", ["name", "sku", "category"])
+def test_a_row_that_cannot_be_stored_spoils_no_other(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], field: str
+) -> None:
+    vendor, fake = pair
+    item = next(iter(fake.items.values()))
+    whole = item.sku
+    setattr(item, field, "a\x00b")
+    result = vendor.pull(db)
+    assert (result.status, result.items) == ("complete", 44)
+    assert set(stock(db)) == {one.sku for one in fake.items.values()} - {whole, "a\x00b"}
+    assert "a\ufffdb" in str(db.dead_letters()["payload"].to_list())
+
+
+def test_words_of_a_vendor_that_cannot_be_stored_are_on_record(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor, fake = pair
+    monkeypatch.setitem(stand_in._ERRORS, "odd", (400, 9, "no\x00way", {}))
+    fake.faults.next("odd")
+    with pytest.raises(RefusedError, match="no\ufffdway"):
+        vendor.pull(db)
+    assert "no\ufffdway" in reason(db)
+    assert "no\ufffdway" in db.operations().iloc[0]["error"]
+
+
 def test_a_code_at_fault_is_found_and_the_others_are_read(
     db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn]
 ) -> None:
@@ -296,6 +325,20 @@ def test_hints_wait_out_a_limit_and_are_given_up_after_some_failures(
             hints.work_off(db.url, vendor.source, given)
     assert hints.work_off(db.url, vendor.source, given) is None
     assert hints.waiting(db.url) == {}
+
+
+@pytest.mark.parametrize("code", ["", "a\x00", "\ud800", "x" * 201, 5, None])
+def test_a_hint_or_question_that_cannot_be_one_is_told(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], code: Any
+) -> None:
+    with pytest.raises(BadInput, match="1 to 200"):
+        hints.receive(db.url, "zoho", ["1", code])
+    if code in ("a\x00", "\ud800"):
+        for asked in ({"ids": (code,)}, {"category": code}, {"location": code}):
+            with pytest.raises(BadInput, match="cannot be asked for"):
+                pair[0].pull(db, **asked)
+        with pytest.raises(BadInput, match="event"):
+            hints.receive(db.url, "zoho", ["1"], event_key=code)
 
 
 def test_what_changed_waits_until_a_stopped_pull_of_everything_has_ended(
