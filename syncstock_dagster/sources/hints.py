@@ -25,6 +25,8 @@ _LONGEST_CODE = 200
 def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | None = None) -> int:
     """Keep hints; how many are new. The same event again, or a code that waits already, is none.
 
+    A code that is just being read is a new one: it may have been read before it changed.
+
     Raises:
         BadInput: a code or the key of the event cannot be one.
     """
@@ -38,7 +40,7 @@ def receive(url: str, source: str, codes: Iterable[str], *, event_key: str | Non
             "insert into source_hints (source, code, event_key) "
             "select %(source)s, c.code, %(key)s::text || '/' || c.code from unnest(%(codes)s::text[]) as c (code) "
             "where not exists (select from source_hints as h "
-            "  where h.source = %(source)s and h.code = c.code and h.worked_at is null) "
+            "  where h.source = %(source)s and h.code = c.code and h.worked_at is null and h.attempts = 0) "
             "on conflict (event_key) do nothing",
             {"source": source, "codes": sorted(wanted), "key": event_key},
         ).rowcount

@@ -19,7 +19,14 @@ from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import replay
 from syncstock_dagster.sources import asking, hints
-from syncstock_dagster.sources.protocol import PausedError, RefusedError, Source, UnreachableError
+from syncstock_dagster.sources.protocol import (
+    Ask,
+    Page,
+    PausedError,
+    RefusedError,
+    Source,
+    UnreachableError,
+)
 from syncstock_dagster.sources.pull import letter_handler, newest_change
 from syncstock_dagster.sources.vendor_http import retry_after
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
@@ -324,6 +331,32 @@ def test_hints_wait_out_a_limit_and_are_given_up_after_some_failures(
         with pytest.raises(RefusedError):
             hints.work_off(db.url, vendor.source, given)
     assert hints.work_off(db.url, vendor.source, given) is None
+    assert hints.waiting(db.url) == {}
+
+
+def test_an_article_that_changes_while_its_hint_is_worked_off_is_read_again(
+    db: SyncStockDB, pair: tuple[Vendor, ZohoStandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor, fake = pair
+    given = vendors.rules(db, trust="authoritative")
+    first = next(iter(fake.items.values()))
+    assert hints.receive(db.url, "zoho", [first.item_id, first.item_id]) == 1
+    assert hints.receive(db.url, "zoho", [first.item_id]) == 0
+    pages = vendor.source.pages
+
+    def then_it_changes(ask: Ask, position: str | None) -> Iterator[Page]:
+        yield from pages(ask, position)
+        vendor.clock.pass_by(seconds=1)
+        fake.set_stock(first.item_id, "77")
+        assert hints.receive(db.url, "zoho", [first.item_id]) == 1
+
+    monkeypatch.setattr(vendor.source, "pages", then_it_changes)
+    assert hints.work_off(db.url, vendor.source, given) is not None
+    assert stock(db)[first.sku] != 77
+    monkeypatch.undo()
+    vendor.clock.pass_by(minutes=1)
+    assert hints.work_off(db.url, vendor.source, given) is not None
+    assert stock(db)[first.sku] == 77
     assert hints.waiting(db.url) == {}
 
 
