@@ -10,16 +10,31 @@ import tomllib
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from syncstock_dagster.catalog.changes import FIELDS
 from syncstock_dagster.stock.policy import ConfigError, Limit
 
+#: Nobody works on an article for longer than a year.
+MOST_LOCK_MINUTES = 525_600
 #: ``newest`` compares when the source changed its value with when ours was said; ``highest_trust`` goes by the order
 #: of ``trust``. Where they cannot tell, a person is asked, as with ``manual``. Anything with a colon is a rule.
 STRATEGIES = ("manual", "local_wins", "remote_wins", "newest", "highest_trust")
 Strategy = str
+
+_FIELDS = frozenset({"sku", *FIELDS})
+_KINDS = frozenset({"field_mismatch", "identifier_taken", "case_twin", "exists_with_different_content"})
+
+
+def _field(name: str) -> str:
+    if name not in _FIELDS:
+        raise ValueError(f"{name!r} is no field of an article; there are {', '.join(sorted(_FIELDS))}")
+    return name
+
+
+FieldOfArticle = Annotated[str, AfterValidator(_field)]
 
 
 class AutoCommit(BaseModel):
@@ -32,7 +47,7 @@ class AutoCommit(BaseModel):
     #: New articles, and values where none was known, are counted by themselves: at most so many. None: as changes.
     max_additions: Limit | None = None
     #: Only changes of these fields; None: of any.
-    fields: tuple[str, ...] | None = None
+    fields: tuple[FieldOfArticle, ...] | None = None
     creates: bool = True
     deletes: bool = False
 
@@ -60,12 +75,14 @@ class CataloguePolicy(BaseModel):
     files: SourceChanges = SourceChanges(
         auto_commit=AutoCommit(max_changes=Decimal(500), max_additions=Decimal("inf"))
     )
-    lock_minutes: int = Field(default=30, gt=0)
+    lock_minutes: int = Field(default=30, gt=0, le=MOST_LOCK_MINUTES)
 
     @field_validator("conflicts")
     @classmethod
     def _known(cls, conflicts: dict[str, str]) -> dict[str, str]:
         for name, strategy in conflicts.items():
+            if name != "*" and name not in _KINDS:
+                _field(name.partition(".")[0])
             if strategy not in STRATEGIES and ":" not in strategy:
                 raise ValueError(
                     f"{name}: {strategy!r} is none of {', '.join(STRATEGIES)} and no 'package.module:function'"
@@ -86,17 +103,24 @@ class CataloguePolicy(BaseModel):
         return self.sources.get(name) or self.files
 
 
+#: The types of operations that have something to roll back.
+CanBeRolledBack = Literal[
+    "sync", "load", "order", "pull", "stage", "commit", "restore", "replay", "approve", "reject", "resolve",
+    "catalogue", "rollback",
+]  # fmt: skip
+
+
 class OperationsPolicy(BaseModel):
     """The ``[operations]`` table: what needs a second person, and what is kept how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: A rollback of these types of operations is asked for by one person and done by another.
-    second_person: tuple[str, ...] = ()
+    second_person: tuple[CanBeRolledBack, ...] = ()
     #: So long events can be read; 0: for ever.
-    keep_events_days: int = Field(default=90, ge=0)
+    keep_events_days: int = Field(default=90, ge=0, le=36_500)
     #: So long original files are kept after they came last, ten years by default; 0: for ever.
-    keep_files_days: int = Field(default=3650, ge=0)
+    keep_files_days: int = Field(default=3650, ge=0, le=36_500)
 
 
 def load_catalogue_policy(path: Path | None) -> CataloguePolicy:

@@ -47,6 +47,13 @@ PRESET: Mapping[str, Any] = {
 }
 
 
+class RmsTable(SqlTable):
+    """``[vendors.rms]``."""
+
+    #: Its URL is an account of its own: ``SYNCSTOCK_RMS_URL``.
+    url_variable: None = None
+
+
 def open_source(table: Mapping[str, Any], context: Context) -> SqlSource:
     """RMS as it is configured here.
 
@@ -59,7 +66,7 @@ def open_source(table: Mapping[str, Any], context: Context) -> SqlSource:
             "RMS is not configured: set SYNCSTOCK_RMS_URL to the SQLAlchemy URL of its database "
             "(mssql+pymssql://reader:...@host/database; pip install 'syncstock-dagster[rms]')."
         )
-    rules = read_table(NAME, SqlTable, {**PRESET, **table})
+    rules = read_table(NAME, RmsTable, {**PRESET, **table})
     return SqlSource(NAME, rules, url.get_secret_value(), context)
 
 

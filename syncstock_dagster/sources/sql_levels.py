@@ -21,8 +21,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 
 from syncstock_dagster.accounts import read_secret
 from syncstock_dagster.operations.log import Operation, Statistics
@@ -39,6 +39,7 @@ from syncstock_dagster.sources.protocol import (
 )
 from syncstock_dagster.sources.vendors import (
     Context,
+    LocationCode,
     NotConfiguredError,
     exact_sku,
     our_location,
@@ -86,16 +87,31 @@ class SqlTable(BaseModel):
     styles_query: str | None = None
     columns: Columns = Columns()
     #: Our location of rows that name none.
-    location: str | None = None
+    location: LocationCode | None = None
     #: Their location to ours; one that is not named keeps its name.
-    locations: dict[str, str] = Field(default_factory=dict)
+    locations: dict[str, LocationCode] = Field(default_factory=dict)
     #: One column a location: column to our location. Then ``columns.quantity`` is not read.
-    location_columns: dict[str, str] = Field(default_factory=dict)
+    location_columns: dict[str, LocationCode] = Field(default_factory=dict)
     #: The zone of ``updated_at`` without an offset.
     timezone: ZoneName = "UTC"
     page_size: int = Field(default=2_000, ge=1, le=50_000)
     #: The environment variable that holds the database's URL (or, with ``_FILE`` behind it, the file that does).
-    url_variable: str | None = None
+    url_variable: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
+
+    @field_validator("query", "changed_query", "styles_query")
+    @classmethod
+    def _says_its_bind(cls, query: str | None, about: ValidationInfo) -> str | None:
+        bind = {"changed_query": ":since", "styles_query": ":ccods"}.get(about.field_name or "", "")
+        if query is not None and (not query.strip() or bind not in query):
+            raise ValueError(f"must be a select {f'with {bind}' if bind else ''}".strip())
+        return query
+
+    @field_validator("columns")
+    @classmethod
+    def _are_two(cls, columns: Columns) -> Columns:
+        if columns.sku == columns.quantity:
+            raise ValueError(f"{columns.sku} cannot be both the SKU and the quantity")
+        return columns
 
     @field_validator("locations")
     @classmethod
@@ -141,12 +157,17 @@ class SqlSource:
         self._zone = ZoneInfo(table.timezone)
         try:
             address = sqlalchemy.make_url(database)
+            if address.drivername in ("postgresql", "postgres"):
+                address = address.set(drivername="postgresql+psycopg")
+            self._password = address.password
+            self._engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
         except SQLAlchemyError:
             raise RefusedError(f"The URL of {name}'s database is no SQLAlchemy URL.") from None
-        if address.drivername in ("postgresql", "postgres"):
-            address = address.set(drivername="postgresql+psycopg")
-        self._password = address.password
-        self._engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+        except ImportError as error:
+            raise RefusedError(
+                f"The driver of {name}'s database is not installed: {error}. For SQL Server: "
+                "pip install 'syncstock-dagster[rms]'."
+            ) from None
 
     def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
         """There are no tables of its own."""
@@ -208,7 +229,7 @@ class SqlSource:
     # -- statements --------------------------------------------------------------------------------------------
 
     def _wrapped(self, query: str, condition: str | None) -> str:
-        text = f"select * from ({query.strip().rstrip(';')}) q"  # noqa: S608 - the shop's own query
+        text = f"select * from ({query.strip().rstrip(';')}\n) q"  # noqa: S608 - the shop's own query
         return f"{text} where {condition}" if condition else text
 
     def _of_skus(self, skus: Sequence[str]) -> tuple[Any, dict[str, Any]]:
@@ -254,10 +275,12 @@ class SqlSource:
             if error.connection_invalidated:
                 raise UnreachableError(f"{self.name}'s database: {said}") from None
             raise RefusedError(f"{self.name}'s database refuses the query: {said}") from None
+        except StatementError as error:
+            raise RefusedError(f"{self.name}'s query: {self._said(error)}") from None
         except SQLAlchemyError as error:
             raise RefusedError(f"{self.name}'s query: {type(error).__name__}") from None
 
-    def _said(self, error: DBAPIError) -> str:
+    def _said(self, error: StatementError) -> str:
         text = str(error.orig).strip().partition("\n")[0][:300]
         return text.replace(self._password, "***") if self._password else text
 

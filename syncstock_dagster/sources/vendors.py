@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from syncstock_dagster.accounts import Accounts, read_accounts
 from syncstock_dagster.errors import BadInput
+from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.protocol import Source
 from syncstock_dagster.stock.policy import ConfigError, resolve_callable
@@ -37,6 +38,21 @@ _NEEDED = {
 }
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _can_be_a_code(text: str) -> str:
+    if not is_storable(text) or not text.strip():
+        raise ValueError("must be a location's code")
+    return text
+
+
+#: A code of one of our locations.
+LocationCode = Annotated[str, Field(max_length=200), AfterValidator(_can_be_a_code)]
+#: How often a vendor is called, from all processes together.
+CallsAMinute = Annotated[float, Field(ge=0.01, le=6_000)]
+CallsADay = Annotated[int, Field(gt=0, le=100_000_000)]
+#: The name of a column or field at a vendor.
+FieldName = Annotated[str, Field(min_length=1)]
 
 
 class NotConfiguredError(BadInput):
@@ -61,7 +77,7 @@ def tables(config_file: Path | None) -> dict[str, dict[str, Any]]:
     """The ``[vendors.*]`` tables; none without a file.
 
     Raises:
-        ConfigError: the file is not TOML.
+        ConfigError: the file is not TOML, or says something else than tables.
     """
     if config_file is None:
         return {}
@@ -69,6 +85,8 @@ def tables(config_file: Path | None) -> dict[str, dict[str, Any]]:
         found = tomllib.loads(config_file.read_text(encoding="utf-8")).get("vendors", {})
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{config_file}: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(table, dict) for table in found.values()):
+        raise ConfigError(f"{config_file}: what begins with vendors. is a table: [vendors.zoho]")
     return {name: dict(table) for name, table in found.items()}
 
 
@@ -115,18 +133,24 @@ def names(config_file: Path | None) -> list[str]:
 
 
 def check(config_file: Path | None, accounts: Accounts) -> dict[str, str]:
-    """Each source that comes along, to ``configured`` or what to set; its table is checked.
+    """Each source that comes along, to ``configured`` or what to set; all tables are checked.
 
     Raises:
         ConfigError: a table cannot be used.
     """
-    from syncstock_dagster.sources import rms, xorosoft, zoho
-    from syncstock_dagster.sources.sql_levels import SqlTable
+    from syncstock_dagster.sources import rms, sql_levels, xorosoft, zoho
 
+    models: dict[Any, tuple[type[BaseModel], Mapping[str, Any]]] = {
+        zoho.open_source: (zoho.ZohoTable, {}),
+        xorosoft.open_source: (xorosoft.XorosoftTable, {}),
+        rms.open_source: (rms.RmsTable, rms.PRESET),
+        sql_levels.open_source: (sql_levels.SqlTable, {}),
+    }
     found = tables(config_file)
-    read_table("zoho", zoho.ZohoTable, found.get("zoho", {}))
-    read_table("xorosoft", xorosoft.XorosoftTable, found.get("xorosoft", {}))
-    read_table("rms", SqlTable, {**rms.PRESET, **found.get("rms", {})})
+    for name in names(config_file):
+        table = found.get(name, {})
+        if (known := models.get(_opener(name, table))) is not None:
+            read_table(name, known[0], {**known[1], **table})
     return {
         name: f"set {', '.join(missing)}" if (missing := accounts.missing(*_NEEDED[name])) else "configured"
         for name in OPENERS
@@ -138,6 +162,14 @@ def configured(accounts: Accounts) -> list[str]:
     return [name for name in OPENERS if not accounts.missing(*_NEEDED[name])]
 
 
+def _opener(name: str, table: dict[str, Any]) -> Callable[..., Any]:
+    """What opens a source; it is taken out of its table."""
+    opener = table.pop("opener", OPENERS.get(name))
+    if not isinstance(opener, str):
+        raise ConfigError(f"[vendors.{name}] opener: name what opens it, as 'package.module:function'")
+    return resolve_callable(opener)
+
+
 @contextmanager
 def opened(name: str, config_file: Path | None, context: Context) -> Iterator[Source]:
     """A source, ready to be asked.
@@ -147,11 +179,10 @@ def opened(name: str, config_file: Path | None, context: Context) -> Iterator[So
         NotConfiguredError: something of its account is not set.
         ConfigError: its table cannot be used.
     """
-    table = tables(config_file).get(name, {})
-    opener = table.pop("opener", None) or OPENERS.get(name)
-    if opener is None:
+    if name not in names(config_file):
         raise BadInput(f"There is no source {name!r} to ask; there are {', '.join(names(config_file))}.")
-    source: Source = resolve_callable(opener)(table, replace(context, name=name))
+    table = tables(config_file).get(name, {})
+    source: Source = _opener(name, table)(table, replace(context, name=name))
     try:
         yield source
     finally:

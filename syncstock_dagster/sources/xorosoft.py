@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 from psycopg import Connection
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from syncstock_dagster.operations.log import Operation, Statistics
 from syncstock_dagster.settings import ZoneName
@@ -27,7 +27,11 @@ from syncstock_dagster.sources.pace import Pace
 from syncstock_dagster.sources.protocol import Ask, Can, Item, Level, Meter, Page, RefusedError
 from syncstock_dagster.sources.vendor_http import PassingError, VendorClient, json_of, retry_after
 from syncstock_dagster.sources.vendors import (
+    CallsADay,
+    CallsAMinute,
     Context,
+    FieldName,
+    LocationCode,
     NotConfiguredError,
     exact_sku,
     our_location,
@@ -58,16 +62,22 @@ class FileColumns(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sku: str = "ItemNumber"
-    quantity: str = "OnHandQty"
-    xorosoft_id: str | None = "ItemId"
-    warehouse: str | None = "StoreName"
-    name: str | None = "ItemDescription"
-    available: str | None = "AvailableQty"
-    allocated: str | None = "AllocatedQty"
-    on_order: str | None = "QtyOnPO"
-    cost: str | None = None
-    price: str | None = None
+    sku: FieldName = "ItemNumber"
+    quantity: FieldName = "OnHandQty"
+    xorosoft_id: FieldName | None = "ItemId"
+    warehouse: FieldName | None = "StoreName"
+    name: FieldName | None = "ItemDescription"
+    available: FieldName | None = "AvailableQty"
+    allocated: FieldName | None = "AllocatedQty"
+    on_order: FieldName | None = "QtyOnPO"
+    cost: FieldName | None = None
+    price: FieldName | None = None
+
+    @model_validator(mode="after")
+    def _differ(self) -> FileColumns:
+        if twice := ours_twice({key: name for key, name in self.model_dump().items() if name is not None}):
+            raise ValueError(f"{twice} cannot be two things")
+        return self
 
 
 class XorosoftTable(BaseModel):
@@ -78,14 +88,14 @@ class XorosoftTable(BaseModel):
     #: Which of Xorosoft's figures is the stock.
     stock: Literal["OnHandQty", "AvailableQty", "ATSQty"] = "OnHandQty"
     #: Xorosoft's store, by name or id, to our location. One that is not named keeps its name.
-    locations: dict[str, str] = Field(default_factory=dict)
+    locations: dict[str, LocationCode] = Field(default_factory=dict)
     #: The zone of its dates, which name none.
     timezone: ZoneName = "UTC"
     #: The fields of an item that hold price and cost, where the account has them.
-    price_field: str | None = None
-    cost_field: str | None = None
-    calls_a_minute: float = Field(default=60, gt=0, le=6000)
-    calls_a_day: int | None = Field(default=None, gt=0)
+    price_field: FieldName | None = None
+    cost_field: FieldName | None = None
+    calls_a_minute: CallsAMinute = 60
+    calls_a_day: CallsADay | None = None
     columns: FileColumns = FileColumns()
 
     @field_validator("locations")

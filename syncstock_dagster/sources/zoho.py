@@ -35,7 +35,16 @@ from syncstock_dagster.sources.vendor_http import (
     json_of,
     retry_after,
 )
-from syncstock_dagster.sources.vendors import Context, NotConfiguredError, exact_sku, read_table
+from syncstock_dagster.sources.vendors import (
+    CallsADay,
+    CallsAMinute,
+    Context,
+    FieldName,
+    LocationCode,
+    NotConfiguredError,
+    exact_sku,
+    read_table,
+)
 from syncstock_dagster.sources.zoho_token import Token, Tokens
 
 NAME = "zoho"
@@ -61,16 +70,16 @@ class ZohoTable(BaseModel):
     #: One level for each of Zoho's locations, instead of one for all.
     by_location: bool = False
     #: Zoho's location, by id or name, to our code. One that is not named keeps its name.
-    locations: dict[str, str] = Field(default_factory=dict)
+    locations: dict[str, LocationCode] = Field(default_factory=dict)
     #: Our location of levels that are not told by location; None: the default one.
-    location: str | None = None
-    calls_a_minute: float = Field(default=60, gt=0, le=6000)
-    calls_a_day: int | None = Field(default=None, gt=0)
+    location: LocationCode | None = None
+    calls_a_minute: CallsAMinute = 60
+    calls_a_day: CallsADay | None = None
     page_size: int = Field(default=_PAGE, ge=1, le=200)
     #: A column by which Zoho sorts the pages, if it shall.
-    sort_column: str | None = None
+    sort_column: FieldName | None = None
     #: How far an incremental pull reaches back behind the newest change that is known.
-    overlap_minutes: int = Field(default=15, ge=0)
+    overlap_minutes: int = Field(default=15, ge=0, le=525_600)
 
 
 def open_source(table: Mapping[str, Any], context: Context) -> Zoho:

@@ -253,7 +253,7 @@ def resolve_callable(name: str) -> Callable[..., Any]:
     module_name, _, function_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(f"{name!r} is not 'package.module:function': {error}") from error
     if not callable(found):
         raise ConfigError(f"{name!r} cannot be called")

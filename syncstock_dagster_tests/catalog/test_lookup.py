@@ -110,8 +110,13 @@ def test_the_configuration_of_the_documents_is_valid(tmp_path: Path) -> None:
     [
         ("[catalogue]\nconflict = {}", "conflict"),
         ("[catalogue.conflicts]\nprice = 'whoever'", "whoever"),
+        ("[catalogue.conflicts]\nprize = 'newest'", "'prize' is no field"),
+        ("[catalogue.sources.zoho]\nauto_commit = { fields = ['prize'] }", "'prize' is no field"),
+        ("[catalogue]\nlock_minutes = 9_999_999_999_999", "lock_minutes"),
         ("[catalogue.sources.zoho]\nauto_commit = { max_changes = -1 }", "max_changes"),
         ("[operations]\nsecond = []", "second"),
+        ("[operations]\nsecond_person = ['synk']", "second_person"),  # or nobody would be asked
+        ("[operations]\nkeep_events_days = 9_999_999_999", "keep_events_days"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_told(text: str, told: str, tmp_path: Path) -> None:

@@ -419,6 +419,17 @@ def test_a_lock_keeps_others_changes_back_until_it_ends(db: SyncStockDB) -> None
     assert db.unlock_products([mine], who="bert", force=True) == 1
 
 
+@pytest.mark.parametrize("minutes", [-1, 10**9, 1.5, "5", True])
+def test_nobody_locks_for_a_time_that_is_none(db: SyncStockDB, minutes: Any) -> None:
+    db.upsert_products([{"sku": "A"}])
+    with pytest.raises(BadInput, match="minutes"):
+        db.lock_products([ids(db)["A"]], minutes=minutes)
+    for wrong in ("A", 2**63, 1.5):
+        with pytest.raises(BadInput, match="article"):
+            db.lock_products([wrong], minutes=5)  # type: ignore[list-item]
+    assert db.lock_products(list(db.products()["inventory_id"]))[0]["sku"] == "A"
+
+
 def test_a_lock_keeps_products_written_at_once_back_too(db: SyncStockDB) -> None:
     db.upsert_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}])
     db.lock_products([ids(db)["A"]], minutes=5, who="anna")

@@ -98,8 +98,25 @@ def test_a_database_that_is_not_there_tells_no_password(db: SyncStockDB) -> None
     with pytest.raises(UnreachableError) as failed:
         list(source.pages(Ask(), None))
     assert "s3cret" not in str(failed.value)
-    with pytest.raises(RefusedError, match="no SQLAlchemy URL"):
-        SqlSource("rms", read_table("rms", SqlTable, rms.PRESET), "nonsense", Context(db.url, "rms"))
+    table = read_table("rms", SqlTable, rms.PRESET)
+    for url, expected in (
+        ("nonsense", "no SQLAlchemy URL"),
+        ("nonsense://reader:s3cret@there/rms", "no SQLAlchemy URL"),
+        ("oracle+cx_oracle://reader:s3cret@there/rms", "driver of rms's database is not installed"),
+    ):
+        with pytest.raises(RefusedError, match=expected) as failed_to_open:
+            SqlSource("rms", table, url, Context(db.url, "rms"))
+        assert "s3cret" not in str(failed_to_open.value)
+
+
+def test_a_query_may_end_in_a_comment_and_a_bind_that_is_not_known_is_named(
+    db: SyncStockDB, there: There
+) -> None:
+    vendor = vendors.sql(db.url, *there, count=3, query="select * from view_items -- all of them")
+    assert vendor.pull(db).items == 3
+    vendor = vendors.sql(db.url, *there, count=3, query="select * from view_items where ccod = :style")
+    with pytest.raises(RefusedError, match="'style'"):
+        vendor.pull(db)
 
 
 def test_a_column_for_each_store(db: SyncStockDB, there: There) -> None:

@@ -36,6 +36,53 @@ def test_what_opens_a_source_exists(opener: str) -> None:
     assert resolve_callable(opener)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vendors = 5", "is a table"),
+        ("[vendors]\nzoho = 5", "is a table"),
+        ("[[vendors.zoho]]\napi = 'books'", "is a table"),
+        ("[vendors.nobody]\nx = 1", r"\[vendors.nobody\] opener"),
+        ("[vendors.zoho]\nopener = 5", r"\[vendors.zoho\] opener"),
+        ("[vendors.zoho]\nopener = '.x:y'", "package.module:function"),
+        ("[vendors.zoho]\nlocation = ''", "location"),
+        ("[vendors.zoho]\nlocation = '\\u0000'".replace("'", '"'), "location"),
+        ("[vendors.zoho]\nlocations = { Here = ' ' }", "locations.Here"),
+        ("[vendors.zoho]\ncalls_a_minute = 1e-300", "calls_a_minute"),
+        ("[vendors.zoho]\ncalls_a_minute = nan", "calls_a_minute"),
+        ("[vendors.zoho]\ncalls_a_day = 3_000_000_000", "calls_a_day"),
+        ("[vendors.zoho]\noverlap_minutes = 1_000_000_000_000", "overlap_minutes"),
+        ("[vendors.zoho]\nsort_column = ''", "sort_column"),
+        ("[vendors.xorosoft]\ncost_field = ''", "cost_field"),
+        ("[vendors.xorosoft]\ncolumns = { sku = 'A', quantity = 'A' }", "columns"),
+        ("[vendors.rms]\nquery = ' '", "query"),
+        ("[vendors.rms]\nchanged_query = 'select 1'", ":since"),
+        ("[vendors.rms]\nstyles_query = 'select 1'", ":ccods"),
+        ("[vendors.rms]\ncolumns = { sku = 'A', quantity = 'A' }", "cannot be both"),
+        ("[vendors.rms]\nlocation_columns = { Exis00 = '' }", "location_columns"),
+        ("[vendors.rms]\nurl_variable = 'WMS_URL'", "url_variable"),
+        (
+            "[vendors.wms]\nopener = 'syncstock_dagster.sources.sql_levels:open_source'\nquery = 'select 1'\n"
+            "url_variable = 'A B'",
+            "url_variable",
+        ),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_told_before_anything_is_asked(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "syncstock.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=expected):
+        vendors.check(path, Accounts())
+
+
+def test_a_source_that_comes_along_may_be_opened_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "syncstock.toml"
+    path.write_text("[vendors.zoho]\nopener = 'builtins:dict'\nanything = 5\n", encoding="utf-8")
+    assert "zoho" in vendors.check(path, Accounts())
+
+
 def test_a_wrong_key_or_name_is_told(tmp_path: Path) -> None:
     path = tmp_path / "syncstock.toml"
     path.write_text('[vendors.zoho]\nstok = "x"\n', encoding="utf-8")
