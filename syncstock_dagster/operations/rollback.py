@@ -244,6 +244,8 @@ class _Rollback:
         self.products: list[dict[str, Any]] = []
         self.outside: list[dict[str, Any]] = []
         self.dependents: list[str] = []
+        #: How much of what is selected there was to undo.
+        self._found = 0
 
     def begin(self, operation: Operation, operation_uuid: str) -> None:
         """Lock the operation that is asked for, and find whose evidence moves."""
@@ -253,6 +255,7 @@ class _Rollback:
             )
         self._operation = operation
         self._connection: Connection[Any] = operation.connection
+        self._found = 0
         self._requested_by: str | None = None
         row = self._connection.execute(
             "select operation_id, status::text, is_rollbackable, operation_type from sync_operations "
@@ -307,6 +310,8 @@ class _Rollback:
             self._find_articles(values)
             self._undo_articles(values)  # first, as everybody locks articles before stock
         numbers = self._undo_stock(values)
+        if self._asked.kind != "full" and not self._found:
+            return self._nothing_of_it()
         numbers["products"] = len({one["inventory_id"] for one in self.products})
         self.digest = _digest(self.stock, self.products)
         if self._expected is not None and self._expected != self.digest:
@@ -359,11 +364,15 @@ class _Rollback:
         if self._selection.takes("counts"):
             change_counts = posting.take_counts("rollback/find_counts", "rollback/change_counts", **values)
         statistics = posting.finish(change_counts)
+        self._found += _number(
+            self._connection,
+            b"select (select count(*) from run_contested) + (select count(*) from run_count_keys)",
+        )
         self.stock = _rows(self._connection, "rollback/stock_changes", None)
         for stage, seconds in posting.seconds.items():
             self._operation.performance.count(stage, seconds=seconds)
         if self._selection.takes("movements") and self._selection.takes("counts"):
-            self._connection.execute(statement("rollback/change_quarantine"), values)
+            self._found += self._connection.execute(statement("rollback/change_quarantine"), values).rowcount
         return statistics
 
     def _find_articles(self, values: dict[str, Any]) -> None:
@@ -380,9 +389,10 @@ class _Rollback:
         # Here, because restoring is what the catalogue does with versions.
         from syncstock_dagster.catalog.versions import apply_prepared
 
-        apply_prepared(self._operation, "rollback/prepare_articles")
-        self._connection.execute(statement("rollback/restore_categories"), values)
-        self._connection.execute(statement("rollback/change_staging"), values)
+        self._found += apply_prepared(self._operation, "rollback/prepare_articles")
+        if self._selection.inventory_ids is None:  # a category is no article's own
+            self._found += self._connection.execute(statement("rollback/restore_categories"), values).rowcount
+        self._found += _number(self._connection, statement("rollback/change_staging"), values)
 
     def _record(self, numbers: Statistics) -> None:
         record = {
@@ -420,6 +430,20 @@ class _Rollback:
         ).fetchall()
         for operation_id in [*(one for chain in touched for one in chain), *(row[0] for row in given_back)]:
             self._connection.execute(statement("rollback/settle_status"), {"id": operation_id})
+
+    def _nothing_of_it(self) -> Statistics:
+        """What is selected was undone already, or the operation has nothing of it."""
+        asked = (self._requested_id, json.dumps(self._asked.as_dict()))
+        if not _number(
+            self._connection,
+            b"select count(*) from sync_rollbacks as r join sync_operations as o "
+            b"on o.operation_id = r.rollback_operation_id where r.original_operation_id = %s "
+            b"and r.selection = %s::jsonb and r.status = 'done' and o.status <> 'rolled_back'",
+            asked,
+        ):
+            raise BadInput("The operation has nothing of what is selected, or nothing of it stands any more.")
+        self.already = True
+        return {"already": True}
 
     def _release(self, numbers: Statistics) -> Statistics:
         """What came back into quarantine may be known by now."""
@@ -466,6 +490,12 @@ def _digest(stock: list[dict[str, Any]], products: list[dict[str, Any]]) -> str:
         [[one["inventory_id"], one["field"], one["old"], one["new"]] for one in products],
     ]
     return hashlib.sha256(json.dumps(shown, default=str).encode()).hexdigest()
+
+
+def _number(connection: Connection[Any], query: bytes, values: Any = None) -> int:
+    row = connection.execute(query, values).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _rows(connection: Connection[Any], name: str, values: dict[str, Any] | None) -> list[dict[str, Any]]:

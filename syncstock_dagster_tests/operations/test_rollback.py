@@ -113,6 +113,36 @@ def test_parts_that_leave_nothing_are_the_whole(shop: SyncStockDB) -> None:
     assert shop.audit() == {}
 
 
+def test_a_part_that_an_operation_does_not_have_is_refused_and_one_that_is_undone_is_once(
+    shop: SyncStockDB,
+) -> None:
+    shop.upsert_products([{"inventory_id": 3, "sku": "C"}])
+    uuid = day(shop)
+    for nothing in ({"inventory_ids": [3]}, {"tables": ["products"]}, {"inventory_ids": [99]}):
+        with pytest.raises(BadInput, match="nothing of what is selected"):
+            shop.rollback(uuid, reason="wrong", **nothing)
+        with pytest.raises(BadInput, match="nothing of what is selected"):
+            shop.preview_rollback(uuid, **nothing)
+    assert (stock(shop), status(shop, uuid)) == (AFTER, "completed")
+    assert shop.rollbacks().empty
+    shop.rollback(uuid, reason="wrong", inventory_ids=[1])
+    again = shop.rollback(uuid, reason="wrong", inventory_ids=[1])
+    assert (again.ledger_entries, len(shop.rollbacks()), status(shop, uuid)) == (0, 1, "partly")
+    with pytest.raises(BadInput, match="nothing of it stands"):
+        shop.rollback(uuid, reason="wrong", inventory_ids=[1], tables=["movements"])
+    assert shop.audit() == {}
+
+
+def test_articles_that_are_taken_back_leave_the_categories(shop: SyncStockDB) -> None:
+    made = shop.change_products([{"sku": sku, "category": "Cups"} for sku in ("X", "Y")]).operation_uuid
+    ids = shop.products().set_index("sku")["inventory_id"]
+    shop.rollback(made, reason="no X", inventory_ids=[int(ids["X"])])
+    assert shop.category_versions("Cups")["state"].iloc[-1]["is_active"]
+    shop.rollback(made, reason="no Y either")
+    assert not shop.category_versions("Cups")["state"].iloc[-1]["is_active"]
+    assert shop.audit() == {}
+
+
 def test_a_part_of_a_rollback_is_given_back(shop: SyncStockDB) -> None:
     uuid = day(shop)
     undone = shop.rollback(uuid, reason="wrong").operation_uuid

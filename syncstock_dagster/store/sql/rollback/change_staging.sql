@@ -38,8 +38,10 @@ patches as (
          coalesce(jsonb_object_agg(s.key, s.remote) filter (where s.remote is not null), '{}') as remote,
          coalesce(jsonb_object_agg(s.key, s.agreed) filter (where s.agreed is not null), '{}') as agreed
   from said as s
-  group by s.inventory_id, s.source)
-update product_syncs as y
-set remote = y.remote - p.keys || p.remote, agreed = y.agreed - p.keys || p.agreed, synced_at = clock_timestamp()
-from patches as p
-where y.inventory_id = p.inventory_id and y.system = p.source
+  group by s.inventory_id, s.source),
+withdrawn as (
+  update product_syncs as y
+  set remote = y.remote - p.keys || p.remote, agreed = y.agreed - p.keys || p.agreed, synced_at = clock_timestamp()
+  from patches as p
+  where y.inventory_id = p.inventory_id and y.system = p.source)
+select count(*) from changed
