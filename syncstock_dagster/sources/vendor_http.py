@@ -127,8 +127,9 @@ def json_of(answer: httpx.Response) -> Any:
         PassingError: it is something else: a page of a gateway, or cut off.
     """
     try:
-        return json.loads(answer.content, parse_float=Decimal)
-    except (ValueError, UnicodeDecodeError):
+        # NaN is no JSON, but whoever writes it means one row: as text it is no amount.
+        return json.loads(answer.content, parse_float=Decimal, parse_constant=str)
+    except (ValueError, RecursionError):
         begins = answer.content[:40].decode("ascii", "replace").strip()
         what = "a web page" if begins.startswith("<") else "an answer that breaks off or is no JSON"
         raise PassingError(f"{what} (HTTP {answer.status_code})") from None

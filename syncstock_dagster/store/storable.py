@@ -7,6 +7,7 @@ needs it exactly does (``operations.log.is_storable``).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +30,8 @@ def _shown(value: Any) -> Any:
         return storable(value)
     if isinstance(value, Mapping):
         return {storable(str(name)): _shown(one) for name, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, list | tuple):
         return [_shown(one) for one in value]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 
 from syncstock_dagster import SyncStockDB
 from syncstock_dagster.demo.vendors import zoho as stand_in
+from syncstock_dagster.demo.vendors.in_process import InProcess
 from syncstock_dagster.demo.vendors.zoho import ZohoItem, ZohoStandIn
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import replay
@@ -27,9 +29,10 @@ from syncstock_dagster.sources.protocol import (
     Source,
     UnreachableError,
 )
-from syncstock_dagster.sources.pull import letter_handler, newest_change
-from syncstock_dagster.sources.vendor_http import retry_after
+from syncstock_dagster.sources.pull import letter_handler, newest_change, pull
+from syncstock_dagster.sources.vendor_http import PassingError, json_of, retry_after
 from syncstock_dagster.sources.vendors import Context, NotConfiguredError, opened
+from syncstock_dagster.sources.zoho import Zoho, ZohoTable
 from syncstock_dagster_tests.sources import vendors
 from syncstock_dagster_tests.sources.test_contract import agrees, count_of, stock
 from syncstock_dagster_tests.sources.vendors import Vendor
@@ -281,6 +284,30 @@ def test_a_row_that_cannot_be_stored_spoils_no_other(
     assert (result.status, result.items) == ("complete", 44)
     assert set(stock(db)) == {one.sku for one in fake.items.values()} - {whole, "a\x00b"}
     assert "a\ufffdb" in str(db.dead_letters()["payload"].to_list())
+
+
+@pytest.mark.parametrize("odd", ["NaN", "-Infinity", "1e999999", "true", "[1]", '"1,000"'])
+def test_a_quantity_that_is_none_spoils_no_other(db: SyncStockDB, odd: str) -> None:
+    vendor, fake = vendors.zoho(db.url, 3)
+    good = InProcess(fake.app)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        said = good.handle_request(request)
+        said.read()
+        content = re.sub(rb'("stock_on_hand"):[^,}]+', rb"\1:" + odd.encode(), said.content, count=1)
+        return httpx.Response(said.status_code, content=content)
+
+    accounts = vendors.accounts_of(fake)
+    source = Zoho(ZohoTable(), Context(db.url, "zoho", accounts, vendor.clock, httpx.MockTransport(answer)))
+    result = pull(db.url, source, Ask(), vendors.rules(db, trust="authoritative"))
+    assert (result.status, result.refused, len(stock(db))) == ("complete", 1, 2)
+    assert len(db.dead_letters()) == 1
+    assert db.audit() == {}
+
+
+def test_an_answer_without_end_is_no_json() -> None:
+    with pytest.raises(PassingError, match="no JSON"):
+        json_of(httpx.Response(200, content=b"[" * 100_000))
 
 
 def test_words_of_a_vendor_that_cannot_be_stored_are_on_record(
