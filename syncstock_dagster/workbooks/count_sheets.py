@@ -10,6 +10,7 @@ Neither is ever zero. Lots of one article in one room are summed here; rooms are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,7 @@ _EXAMPLES = 3
 _MOST_TABLES = 300
 #: Of the lines that name one article too.
 _NAMED_ROWS = 10
+_CODE_BEFORE_NAME = re.compile(r"\[([^\[\]]+)\]\s+\S")
 #: In fewer lines a few mistakes are not a misunderstanding of the sheet.
 _TELLING_LINES = 10
 
@@ -304,14 +306,24 @@ class _SheetReading:
         return sku, inventory_id
 
     def _codes_of_names(self, names: pa.Array) -> pa.Array:
-        """A sheet without codes: the articles of these names, where the catalogue knows one of each."""
+        """A sheet without codes: the articles of these names, where the catalogue knows one of each.
+
+        Odoo writes the code into the name: "[FURN_7777] Office Chair".
+        """
         asked = [text for text in names.unique().to_pylist() if text]
         found = self.context.known.named(asked) if asked else {}
         only = {text: codes[0] for text, codes in found.items() if len(codes) == 1}
+        written = {
+            text: code[1] for text in asked if text not in found and (code := _CODE_BEFORE_NAME.match(text))
+        }
+        if written and len({*written.values()} - {*only.values()}) == len(written):
+            self.context.preview.doubt("codes were taken from the brackets before the names", 0.85)
+            only |= written
         if only and len(only) == len(asked):
-            self.context.preview.doubt(
-                "articles are named, not coded; the catalogue knows each name once", 0.9
-            )
+            if len(only) > len(written):
+                self.context.preview.doubt(
+                    "articles are named, not coded; the catalogue knows each name once", 0.9
+                )
         else:
             self.context.preview.doubt(
                 "there is no column of codes, only of names"

@@ -33,7 +33,7 @@ _OTHER_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ـ"
 #: How sure a match is: exact; exact in one of several languages; exact but for words around it; only within it.
 _EXACT, _ONE_OF_SEVERAL, _WITHIN_USUAL_WORDS, _CONTAINED = 1.0, 0.95, 0.85, 0.6
 #: A noun that may also be a name, and a level of stock that may be the book's, are not as sure.
-_LESS_SURE = {("sku", 4): 0.85, ("quantity", 2): 0.85}
+_LESS_SURE = {("sku", 4): 0.85, ("quantity", 2): 0.85, ("quantity", 3): 0.85}
 #: A name in the place of a code.
 NAME_AS_CODE = 0.5
 
@@ -119,6 +119,8 @@ class Words:
     totals: frozenset[str]
     tallies: frozenset[str]
     summaries: frozenset[str]
+    #: Normalised words in the place of a quantity that say that nobody counted.
+    not_counted: frozenset[str]
     single: frozenset[str]
     measures: frozenset[str]
     packs: frozenset[str]
@@ -166,6 +168,7 @@ def words(words_file: str | None = None) -> Words:
         totals=frozenset(map(normalised, data["totals"]["words"])),
         tallies=frozenset(map(normalised, data["totals"]["tallies"])),
         summaries=frozenset(map(normalised, data["summaries"]["words"])),
+        not_counted=frozenset(map(normalised, data["not_counted"]["words"])),
         single=frozenset(map(normalised, data["units"]["single"])),
         measures=frozenset(map(normalised, data["units"]["measure"])),
         packs=packs,

@@ -67,9 +67,7 @@ def classify(sheet: Sheet, words: Words, known: Known, *, read_hidden: bool) -> 
     if not read_hidden:
         _leave_out_hidden(lines)
     no_code = _blank(sheet, "sku") & _blank(sheet, "inventory_id")
-    no_quantity = _blank(sheet, "quantity") | values.matches(
-        sheet.columns[sheet.fields["quantity"]], _TO_FILL_IN
-    )
+    no_quantity = _blank(sheet, "quantity") | _says_not_counted(sheet, words)
     _leave_out_column_numbers(lines)
     totals = _totals(sheet, words, known, no_code) & lines.active
     lines.active &= ~totals
@@ -95,6 +93,15 @@ def _blank(sheet: Sheet, name: str) -> Mask:
     blank = column.rows(column.blank)
     kinds = sheet.kinds[sheet.fields[name]]
     return blank if kinds is None else blank & ~np.isin(kinds, (Cell.ERROR, Cell.FORMULA))
+
+
+def _says_not_counted(sheet: Sheet, words: Words) -> Mask:
+    """Lines with a line to write on in the place of the quantity, or words like "not stocked"."""
+    quantities = values.Distinct.of(sheet.columns[sheet.fields["quantity"]])
+    found = values.matches(quantities.texts, _TO_FILL_IN)
+    for index in np.flatnonzero(values.matches(quantities.texts, r"^\s*\pL")):
+        found[index] = normalised(quantities.texts[int(index)].as_py()) in words.not_counted
+    return quantities.rows(found)
 
 
 def _leave_out(lines: Lines, mask: Mask, why: str) -> None:
