@@ -23,7 +23,15 @@ import pyarrow.compute as pc
 from syncstock_dagster.stock.evidence import COUNT_SCHEMA
 from syncstock_dagster.workbooks import values
 from syncstock_dagster.workbooks.catalogue import Known
-from syncstock_dagster.workbooks.count_times import UNCLEAR, CountTime, file_stem, fill, labels, time_of_sheet
+from syncstock_dagster.workbooks.count_times import (
+    UNCLEAR,
+    CountTime,
+    doubtful_date,
+    file_stem,
+    fill,
+    labels,
+    time_of_sheet,
+)
 from syncstock_dagster.workbooks.headers import NAME_AS_CODE, Words
 from syncstock_dagster.workbooks.lines import classify
 from syncstock_dagster.workbooks.opening import FileSettings
@@ -402,8 +410,12 @@ class _SheetReading:
     def _refuse_without_time(self, missing: Mask) -> None:
         if self.rows.has("counted_at"):
             self.rows.refuse(missing, "counted_at", Refusal("the time of the count", _SAY_WHEN))
-        else:
-            self.context.problems.of_file(None, "the time of the count", _SAY_WHEN, sheet=self.sheet.name)
+            return
+        doubtful = doubtful_date(self.context.name)
+        remedy = (
+            f"{doubtful!r} in the file's name can be read in two ways. {_SAY_WHEN}" if doubtful else _SAY_WHEN
+        )
+        self.context.problems.of_file(doubtful, "the time of the count", remedy, sheet=self.sheet.name)
 
     def _began(self, when: Instants) -> Instants:
         """When counting began: the column, else a label, else the sender."""

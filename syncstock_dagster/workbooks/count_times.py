@@ -23,12 +23,14 @@ from syncstock_dagster.workbooks.local_forms import Order
 from syncstock_dagster.workbooks.rows import Problems, visible
 from syncstock_dagster.workbooks.values import Instants
 
-#: 2026-03-01 or 20260301, not inside a longer number; then perhaps a time after T, a blank, _ or -.
+#: 2026-03-01 or 20260301, not inside a longer number; then perhaps a time after T, a blank, _ or -, and its offset.
 _DATE_IN_NAME = re.compile(
     r"(?<!\d)(?P<year>\d{4})(?P<dash>[-._]?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
     r"(?:(?P<mark>[Tt _-]|[ _]-[ _])(?P<hour>\d{2})(?P<colon>[-:.h_]?)(?P<minute>\d{2})"
-    r"(?:[-:.]?(?P<second>\d{2}))?)?(?!\d)"
+    r"(?:[-:._]?(?P<second>\d{2}))?(?:\.\d{3,6})?(?P<zone>[Zz](?![^\W\d_])|\+\d{4})?)?(?!\d)"
 )
+#: 03-04-2026 or 14-03-26, which may be two days.
+_DATE_OF_TWO = re.compile(r"(?<!\d)\d{1,2}([-._])\d{1,2}\1(?:\d{4}|\d{2})(?!\d)")
 #: 31.12.2025, 31-12-2025, 31 Dec 2025, December 31 2025: understood like a date in a cell.
 _LOCAL_DATE_IN_NAME = re.compile(
     r"(?<!\d)\d{1,2}([-._])\d{1,2}\1\d{4}(?!\d)"
@@ -217,7 +219,11 @@ def _from_name(name: str, problems: Problems, words: Words) -> CountTime | None:
         )
         return UNCLEAR
     clock = time(int(match["hour"]), int(match["minute"]), int(match["second"] or 0))
-    return CountTime("the file's name", True, local=datetime.combine(day, clock))
+    local = datetime.combine(day, clock)
+    if match["zone"] is None:
+        return CountTime("the file's name", True, local=local)
+    instant = datetime.fromisoformat(local.isoformat() + match["zone"].upper())
+    return CountTime("the file's name", True, at=instant.astimezone(UTC))
 
 
 def _local_from_name(stem: str, words: Words) -> CountTime | None:
@@ -233,6 +239,12 @@ def _local_from_name(stem: str, words: Words) -> CountTime | None:
         if found is not None and found.iso is not None:
             days.add(found.iso[:10])
     return CountTime("the file's name", True, day=date.fromisoformat(days.pop())) if len(days) == 1 else None
+
+
+def doubtful_date(name: str) -> str | None:
+    """A date in a file's name that says nothing, because it may be two."""
+    found = _DATE_OF_TWO.search(file_stem(name))
+    return found[0] if found else None
 
 
 def file_stem(name: str) -> str:

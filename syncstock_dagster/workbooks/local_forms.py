@@ -104,13 +104,18 @@ def _digits(text: str) -> str:
 
 # --- dates and times
 
-_CLOCK = (
-    r"(?:[T ,]+(?:at |um |à |a las )?"
-    r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?::(?P<second>\d{2}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"(?:\s*(?:uhr|h|Uhr))?)?"
+#: Halves of the day, behind the time or before it.
+_HALVES = dict.fromkeys(("am", "ص", "上午", "午前", "오전"), 0) | dict.fromkeys(
+    ("pm", "م", "下午", "午後", "오후"), 12
 )
+_OF_DAY = (
+    r"(?P<before>上午|下午|午前|午後|오전|오후)?\s*(?P<hour>\d{1,2})"
+    r"(?:[:.h时時시]\s?(?P<minute>\d{2})(?::(?P<second>\d{2})|[分분])?)?\s*(?P<half>[AaPp]\.?\s?[Mm]\.?|[صم])?"
+    r"(?:\s*(?:uhr|Uhr|h))?"
+)
+_CLOCK = rf"(?:[T ,]+(?:at |um |à |a las )?{_OF_DAY})?"
 _YEAR_FIRST = re.compile(
-    rf"^(?P<year>\d{{4}})\s*[-/.年]\s*(?P<month>\d{{1,2}})\s*[-/.月]\s*(?P<day>\d{{1,2}})\s*日?{_CLOCK}$"
+    rf"^(?P<year>\d{{4}})\s*[-/.年]\s*(?P<month>\d{{1,2}})\s*[-/.月]\s*(?P<day>\d{{1,2}})\s*[日.]?{_CLOCK}$"
 )
 _KOREAN = re.compile(
     rf"^(?P<year>\d{{4}})\s*년\s*(?P<month>\d{{1,2}})\s*월\s*(?P<day>\d{{1,2}})\s*일{_CLOCK}$"
@@ -123,13 +128,12 @@ _NAMED = re.compile(
     r"^(?:[^\W\d]+[.,]?\s+)?(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.|º)?[\s-]+(?:de\s+)?(?P<name>[^\W\d]+)\.?[\s,-]+(?:de\s+|del\s+)?"
     rf"(?P<year>\d{{4}}){_CLOCK}$"
 )
+#: As spreadsheets show it who are given 14-Mar-2026.
+_NAMED_SHORT = re.compile(rf"^(?P<day>\d{{1,2}})-(?P<name>[^\W\d]+)\.?-(?P<year>\d{{2}}){_CLOCK}$")
 _NAME_FIRST = re.compile(
     rf"^(?:[^\W\d]+,\s+)?(?P<name>[^\W\d]+)\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}}){_CLOCK}$"
 )
-_TIME = re.compile(
-    r"^(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?::(?P<second>\d{2}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"(?:\s*(?:uhr|Uhr|h))?$"
-)
+_TIME = re.compile(rf"^{_OF_DAY}$")
 
 
 class Dated(NamedTuple):
@@ -148,7 +152,7 @@ def dated(text: str, months: Mapping[str, int]) -> Dated | None:
     for pattern in (_YEAR_FIRST, _KOREAN, _POINTS):
         if found := pattern.match(plain):
             return _certain(_iso(found, int(found["month"]), int(found["day"])), None)
-    for pattern in (_NAMED, _NAME_FIRST):
+    for pattern in (_NAMED, _NAMED_SHORT, _NAME_FIRST):
         if (found := pattern.match(plain)) and (month := months.get(normalised(found["name"]))):
             return _certain(_iso(found, month, int(found["day"])), None)
     if found := _TWO_WAYS.match(plain):
@@ -181,7 +185,7 @@ def date_order(texts: Iterable[str], headers: Iterable[str], words: Words) -> Or
 def clock(text: str) -> str | None:
     """A time of day as ``18:30:00``; None: it is none."""
     found = _TIME.match(_digits(text.strip()))
-    return None if found is None or (not found["minute"] and not found["half"]) else _clock(found)
+    return None if found is None else _clock(found)
 
 
 def _certain(iso: str | None, order: Order | None) -> Dated | None:
@@ -201,12 +205,12 @@ def _iso(found: re.Match[str], month: int, day: int) -> str | None:
 
 
 def _clock(found: re.Match[str]) -> str | None:
-    hour, half = int(found["hour"]), (found["half"] or "").replace(".", "").lower()
+    hour, half = int(found["hour"]), found["before"] or found["half"]
     if found["minute"] is None and not half:
         return None  # a bare number behind a date is no time
     if half:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if half == "pm" else 0)
+        hour = hour % 12 + _HALVES[re.sub(r"[. ]", "", half).lower()]
     minute, second = int(found["minute"] or 0), int(found["second"] or 0)
     return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None

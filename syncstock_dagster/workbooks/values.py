@@ -316,7 +316,10 @@ def _why_not_a_date(text: str) -> str:
     plain = text.strip()
     if EXCEL_ERROR.fullmatch(plain):
         return "The cell holds an error of the spreadsheet; correct its formula."
-    if re.fullmatch(r"\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})(\D.*)?", plain):
+    if re.search(r"\d[:.]\d{2} ?(?![AaPp][Mm]$)[A-Za-z]{2,5}$", plain):
+        return "Write the offset instead of the zone's name: 2026-03-01T18:00:00+01:00, with Z for UTC."
+    numbers = re.fullmatch(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(\D.*)?", plain)
+    if numbers and (len(numbers[3]) == 2 or max(int(numbers[1]), int(numbers[2])) <= 12):
         return "Day and month can be read in two ways here: write the year first, as in 2026-03-01."
     if re.fullmatch(r"\d+(\.\d+)?", plain):
         return (

@@ -274,6 +274,9 @@ def label(text):
         ("sku,count\nA,1\n", "20260301T180000.csv", "counted_local", LOCAL),
         ("sku,count\nA,1\n", "20260301_18.00.csv", "counted_local", LOCAL),
         ("sku,count\nA,1\n", "count-2026-03-01-18-00.csv", "counted_local", LOCAL),
+        ("sku,count\nA,1\n", "export-2026-03-01T18_00_00Z.csv", "counted_at", LOCAL.replace(tzinfo=UTC)),
+        ("sku,count\nA,1\n", "20260301T200000+0200 (1).csv", "counted_at", LOCAL.replace(tzinfo=UTC)),
+        ("sku,count\nA,1\n", "2026-03-01T18-00 Zone 3.csv", "counted_local", LOCAL),
         ("sku,count\nA,1\n", "2026-03-01 (2).csv", "day", DAY),
         ("sku,count\nA,1\n", "2026-03-01-2.csv", "day", DAY),
         ("sku,count\nA,1\n", "4711-2026-03-01-room 3.csv", "day", DAY),
@@ -353,6 +356,28 @@ def test_what_can_be_read_in_two_ways_refuses_the_file(content, name, words):
     assert words in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("01/03/2026 18:00", "two ways"),
+        ("15/03/26", "two ways"),
+        ("15/03/2026 18:00 CET", "instead of the zone's name"),
+        ("2026-03-01 18:00 UTC", "instead of the zone's name"),
+        ("31/02/2026", "check that the day exists"),
+    ],
+)
+def test_a_date_that_is_not_read_is_refused_for_the_right_reason(text, words):
+    (error,) = parse(f"sku,count,counted at\nA,1,{text}\n", "x.csv").errors
+    assert words in error.remedy
+
+
+@pytest.mark.parametrize("name", ["count 03-04-2026.csv", "Stock 14-03-26.csv"])
+def test_a_date_in_the_name_that_may_be_two_is_said_to_be_there(name):
+    (error,) = parse("sku,count\nA,1\n", name).errors
+    assert error.found in name and "two ways" in error.remedy
+    assert not parse("sku,count\nA,1\n", name, settings=FileSettings(counted_at=DAY)).rejected
+
+
 @pytest.mark.parametrize("name", ["20261301.csv", "count 4202603015.csv", "1234-56-78.csv", "01-03-2026.csv"])
 def test_other_numbers_in_a_name_are_no_dates(name):
     assert parse("sku,count\nA,1\n", name).rejected
@@ -390,6 +415,13 @@ def test_the_sender_may_say_when_counting_began():
         ("2026年3月1日", DAY),
         ("2026년 3월 1일", DAY),
         ("2026/03/01 18:00", LOCAL),
+        ("2026/3/1 下午6:00", LOCAL),
+        ("2026年3月1日 18时00分", LOCAL),
+        ("2026. 3. 1. 오후 6:00:00", LOCAL),
+        ("15/3/2026 6:00 p. m.", LOCAL.replace(day=15)),
+        ("2026/03/01 06:00 م", LOCAL),
+        ("1-Mar-26", DAY),
+        ("1-mars-26 18:00", LOCAL),
         ("15/03/2026", date(2026, 3, 15)),
         ("3/15/2026", date(2026, 3, 15)),
         ("03/03/2026", date(2026, 3, 3)),
