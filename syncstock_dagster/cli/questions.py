@@ -170,6 +170,8 @@ def counts(
         if held and known is None:
             _with_causes(db, rows[: limit or None])
             names += ["recount", "may_be"]
+    if any(row["remarks"] for row in rows):
+        names.append("remarks")
     wanted = output.columns(*names, "between", numbers=("count_id", "counted", "expected", "variance"))
     nothing = "No count is held." if held else "Nothing was counted."
     output.show(rows, wanted, as_json=as_json, limit=limit, nothing=nothing, zones=zones(db))

@@ -113,6 +113,7 @@ def _count(count: LastCount, zone: ZoneInfo) -> None:
     _line(
         f"Counted {_number(count.counted)}{by}{rooms} on {_at(count.counted_at, zone)}{day}, says {count.source}."
     )
+    _remarks(count.remarks)
     if count.status == "opening":
         _line("It is the first count, the opening: the stock begins with it.")
     else:
@@ -121,6 +122,11 @@ def _count(count: LastCount, zone: ZoneInfo) -> None:
     if count.status == "flagged":
         _line("Late rows have moved that variance past what the gate lets pass since: look at it again.")
     _difference(count.difference)
+
+
+def _remarks(remarks: str | None) -> None:
+    if remarks:
+        _line(f"  Remark: {remarks}")
 
 
 def _difference(difference: Difference | None) -> None:
@@ -227,6 +233,7 @@ def _open(place: Place, zone: ZoneInfo) -> None:
         )
         if held.recount_asked_by:
             _line(f"  {held.recount_asked_by} wants it to be counted again.")
+        _remarks(held.remarks)
         _difference(held.difference)
     for conflict in place.conflicts:
         ours, theirs = differing(conflict.local_value, conflict.remote_value)

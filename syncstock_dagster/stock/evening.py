@@ -221,8 +221,14 @@ def explained(
 
     The one place where the report asks for explanations.
     """
-    best = likeliest(url, policies, [int(one["count_id"]) for one in counts])
-    return {one["count_id"]: _explanation(one, best.get(one["count_id"])) for one in counts}
+    count_ids = [int(one["count_id"]) for one in counts]
+    best = likeliest(url, policies, count_ids)
+    with connect(url) as connection:
+        remarks = dict(connection.execute(statement("evening/remarks"), {"count_ids": count_ids}).fetchall())
+    return {
+        one["count_id"]: _explanation(one, best.get(one["count_id"]), remarks.get(one["count_id"]))
+        for one in counts
+    }
 
 
 def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[Missing]:
@@ -303,16 +309,17 @@ def _told(row: Row) -> str:
     )
 
 
-def _explanation(count: Mapping[str, Any], cause: Cause | None) -> tuple[str, str]:
+def _explanation(count: Mapping[str, Any], cause: Cause | None, remarks: str | None) -> tuple[str, str]:
     to_do = {
         "held": "Look at the shelf; then approve or reject the count.",
         "review": "It was applied.",
         "flagged": "It was applied, and is doubtful by now.",
         "rejected": "Count again.",
     }.get(count["status"], "Look at it.")
+    remark = f" Remark: {remarks}" if remarks else ""
     if cause is None:
-        return "Nothing that is recorded explains it.", to_do
-    return cause.says, f"{cause.check} {to_do}"
+        return f"Nothing that is recorded explains it.{remark}", to_do
+    return f"{cause.says}{remark}", f"{cause.check} {to_do}"
 
 
 def _difference(row: Mapping[str, Any], causes: Mapping[int, tuple[str, str]]) -> Difference:

@@ -58,6 +58,7 @@ COUNT_SCHEMA = pa.schema(
         pa.field("session", pa.string()),  # several sheets of one stocktake; null: the source itself
         pa.field("room", pa.string()),  # rooms of one session are summed
         pa.field("counter", pa.string()),  # who counted; for people, never part of the identity
+        pa.field("remark", pa.string()),  # what they wrote beside it; for people too
         pa.field("sku", pa.string()),
         pa.field("inventory_id", pa.int64()),
         pa.field("location", pa.string()),

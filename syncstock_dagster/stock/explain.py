@@ -47,6 +47,8 @@ class LastCount:
     #: How many rooms were summed; 0 where none is named.
     rooms: int
     counters: str | None
+    #: What they wrote beside it.
+    remarks: str | None
     counted_from: datetime | None
     day_grain: bool
     #: In which it was decided on: opening, tolerance, review, held, critical, rule. None: its source is authoritative.
@@ -123,6 +125,8 @@ class HeldCount:
     #: What a gate rule said, where one held it.
     reason: str | None
     recount_asked_by: str | None
+    #: What whoever counted wrote beside it.
+    remarks: str | None
     difference: Difference | None = None
 
 

@@ -113,6 +113,7 @@ class POSRecord:
     session: str | None = None
     room: str | None = None
     counter: str | None = None
+    remark: str | None = None
 
 
 Records: TypeAlias = Any
@@ -248,6 +249,7 @@ def _add_count(out: _Columns, record: POSRecord, check: _Checker) -> None:
         session=check.text("session", record.session),
         room=check.text("room", record.room),
         counter=check.text("counter", record.counter),
+        remark=check.text("remark", record.remark),
         inventory_id=check.inventory_id(record.inventory_id),
         location=check.text("location", record.location),
         quantity=check.quantity("stock_count", record.stock_count),

@@ -201,6 +201,7 @@ class _SheetReading:
             "session": self._said_or_column("session"),
             "room": self._section("room", rows.text("room")),
             "counter": self._said_or_column("counter"),
+            "remark": self.rows.remark(),
             "sku": sku,
             "inventory_id": inventory_id,
             "location": self._location(),
@@ -281,6 +282,7 @@ class _SheetReading:
             self._refuse_blanks()
         elif not_counted:
             problems.notes.append(f"{lines} without a quantity were not counted: {not_counted}.")
+            self._tell_remarks_of_uncounted()
         for left in found.left_out:
             if left.why.startswith(("a sum", "the sum", "the numbers", "a remark", "the row is hidden")):
                 what = "Rows" if sheet.name is None else f"Sheet {sheet.name!r}: rows"
@@ -295,6 +297,17 @@ class _SheetReading:
             self.context.preview.doubt(f"{sentence}; it was taken for an article", 0.65)
         if found.wrong_sums:
             self.context.preview.doubt(f"a sum does not agree: {found.wrong_sums[0]}", 0.75)
+
+    def _tell_remarks_of_uncounted(self) -> None:
+        """Why a line was not counted, if somebody wrote it: there is no count that it could be kept with."""
+        said = self.rows.remark().filter(pa.array(self.found.uncounted)).to_pylist()
+        rows = self.sheet.rows[self.found.uncounted]
+        told = [f"row {row}: {text}" for row, text in zip(rows, said, strict=True) if text]
+        if told:
+            more = f"; and {len(told) - _NAMED_ROWS} more" if len(told) > _NAMED_ROWS else ""
+            self.context.problems.notes.append(
+                f"Remarks on lines that were not counted: {'; '.join(told[:_NAMED_ROWS])}{more}."
+            )
 
     def _refuse_blanks(self) -> None:
         rows, blank = self.rows, self.found.uncounted
@@ -613,9 +626,13 @@ def _with_lots_summed(counts: pa.Table) -> pa.Table:
         key = tuple(row[name] for name in keys)
         sums[key] = values.EXACT.add(sums.get(key, Decimal(0)), Decimal(row["quantity"]))
     first: dict[tuple[object, ...], dict[str, object]] = {}
+    remarks: dict[tuple[object, ...], dict[str, None]] = {}
     for row in rows:
         key = tuple(row[name] for name in keys)
-        first.setdefault(key, row | {"quantity": values.decimal_text(sums[key])})
+        said = remarks.setdefault(key, {}) | ({row["remark"]: None} if row["remark"] else {})
+        remarks[key] = said
+        line = first.setdefault(key, row | {"quantity": values.decimal_text(sums[key])})
+        line["remark"] = "; ".join(said) or None
     return pa.Table.from_pylist(list(first.values()), schema=COUNT_SCHEMA)
 
 

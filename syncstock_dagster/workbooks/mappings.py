@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Fields that a person can say the column of.
 FIELDS = (
     "sku", "inventory_id", "quantity", "location", "counted_at", "counted_time", "counted_from", "room", "lot",
-    "expiry", "unit", "session", "counter", "expected", "name",
+    "expiry", "unit", "session", "counter", "remark", "expected", "name",
 )  # fmt: skip
 
 

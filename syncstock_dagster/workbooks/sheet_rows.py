@@ -28,6 +28,7 @@ from syncstock_dagster.workbooks.values import Refusal
 _IN_BRACKETS = re.compile(r"[(\[（]([^()\[\]（）]+)[)\]）]\s*$")
 #: Codes that a program or a person may have changed: zeros lost, .0 behind, blanks or an apostrophe around.
 _CHANGED = r"^[1-9][0-9]*(\.0)?$|^[\s\x{00a0}']|[\s\x{00a0}]$"
+_LONGEST_REMARK = 500
 _EXPONENT = r"^[0-9][.,][0-9]+[Ee]\+[0-9]{2}$"
 
 
@@ -184,6 +185,17 @@ class SheetRows(RowReader):
         return found[1].strip() if found and _unit_kind(found[1], self._words) == "pack" else None
 
     # --- codes
+
+    def remark(self) -> pa.Array:
+        """What somebody wrote beside the count; a line is never refused for it."""
+        if not self.has("remark"):
+            return self.nulls(pa.string())
+        column = self._distinct("remark")
+        texts = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(column.texts), 0, _LONGEST_REMARK)
+        nothing = column.blank | values.matches(column.texts, rf"\x00|^(?i:{values.EXCEL_ERROR.pattern})$")
+        if self._doubtful_text:
+            nothing |= values.matches(column.texts, r"[^\x00-\x7f]")
+        return column.spread(pc.if_else(pa.array(nothing), pa.scalar(None, pa.string()), texts))
 
     def codes(self) -> pa.Array:
         """Articles' codes; of those that are numbers the zeros that they lost are looked up."""

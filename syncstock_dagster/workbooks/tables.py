@@ -269,7 +269,7 @@ def _with_second_row(
 
 
 #: What a column is about that stands below a header for quantities, and is not what was counted.
-_NOT_COUNTED = frozenset({"expected", "variance", "other"})
+_NOT_COUNTED = frozenset({"expected", "variance", "remark", "other"})
 
 
 def _both_rows(high: str, low: str, words: Vocabulary, *, is_shared: bool) -> list[str]:
@@ -278,7 +278,7 @@ def _both_rows(high: str, low: str, words: Vocabulary, *, is_shared: bool) -> li
         return [text for text in (low, high) if text]
     if is_shared:
         upper, lower = words.claim(high), words.claim(low)
-        if lower is not None and lower.field == "other":
+        if lower is not None and lower.field in ("remark", "other"):
             return [low]
         # "Physical: quantity, value; Book: quantity, value": the upper row says which quantity it is.
         if (
@@ -411,9 +411,12 @@ def _mapped(grid: Grid, mapping: Mapping[str, str]) -> Header | None:
 
 def _places(wanted: Mapping[str, str], texts: Sequence[str]) -> dict[str, int] | None:
     plain = [normalised(text) if 0 < len(text) <= 200 else "" for text in texts]
-    if any(word not in plain for word in wanted.values()):
-        return None
-    return {name: plain.index(word) for name, word in wanted.items()}
+    found = {name: plain.index(word) for name, word in wanted.items() if word in plain}
+    return found if wanted.keys() - found.keys() <= _TOLD_ONLY else None
+
+
+#: Columns that a sheet may lack although it has them mostly: no count is another one without them.
+_TOLD_ONLY = frozenset({"name", "expected", "variance", "remark"})
 
 
 def _column_of(text: str) -> int:

@@ -97,6 +97,15 @@ def test_what_waits_and_what_differs_is_listed_with_what_to_do(three_days: SyncS
     assert [(one.fact, one.tier) for one in facts] == [(f"held {waiting.count_id}", "alert")]
 
 
+def test_what_somebody_wrote_beside_a_count_is_in_its_explanation(three_days: SyncStockDB) -> None:
+    counts = [POSRecord(3, 900, at(3, 19), source="excel", remark="new delivery?"),
+              POSRecord(2, 50, at(3, 19), source="excel", remark="=torn")]  # fmt: skip
+    three_days.run_sync(pos_counts=counts)
+    report = three_days.evening_report(DAY)
+    told = {one.sku: one.explanation for one in report.differences}
+    assert told["C"].endswith(" Remark: new delivery?") and told["@B"].endswith(" Remark: =torn")
+
+
 def test_what_a_complete_sheet_leaves_out_and_what_nobody_knows_is_not_found(
     db: SyncStockDB, tmp_path: Path
 ) -> None:

@@ -206,6 +206,23 @@ def test_rooms_are_one_count(db: SyncStockDB) -> None:
     assert (last.counted, last.rooms, last.counters, last.session) == (10, 2, "Anna, Ben", "march")
 
 
+def test_remarks_stand_beside_the_counts_that_they_are_about(db: SyncStockDB) -> None:
+    rooms = [
+        counted(4, NOON, session="march", room="shop", remark="two wet"),
+        counted(6, NOON, session="march", room="cellar", remark="one open"),
+        POSRecord(2, 900, NOON, source="excel"),
+    ]
+    db.run_sync((), (), rooms)
+    db.run_sync((), (), [POSRecord(2, 100, NOON + HOUR, source="excel", remark="rest is in the van")])
+    last, other = at_main(db).last_count, at_main(db, 2)
+    assert last is not None and last.remarks == "one open; two wet"
+    assert other.last_count is not None and other.last_count.remarks is None
+    assert [held.remarks for held in other.held] == ["rest is in the van"]
+    found = db.variances().sort_values(["inventory_id", "counted_at"])["remarks"]
+    assert list(found.where(found.notna(), None)) == ["one open; two wet", None, "rest is in the van"]
+    assert list(db.held()["remarks"]) == ["rest is in the van"]
+
+
 def test_only_the_newest_are_listed_and_all_are_added_up(db: SyncStockDB) -> None:
     db.run_sync((), (), [counted(100, NOON), counted(100, NOON + DAY)])
     db.run_sync((), [sold(1, NOON + n * HOUR, f"S{n}") for n in range(1, 50)])

@@ -707,6 +707,12 @@ CASES = [
         settings=FileSettings(mapping=Mapping({"sku": "@A", "quantity": "@C"})),
     ),
     Case(
+        "a confirmed sheet without the column of remarks this time",
+        _csv("Nr,Neu da\nA,1\n"),
+        {"A": "1"},
+        settings=FileSettings(mapping=Mapping({"sku": "Nr", "quantity": "Neu da", "remark": "Notiz"})),
+    ),
+    Case(
         "expected and variance beside the count", _csv("sku,expected,count,variance\nA,5,1,-4\n"), {"A": "1"}
     ),
     Case(

@@ -64,7 +64,10 @@ def test_a_sheet_with_a_title_and_other_columns_is_read():
         parsed = parse(content)
         assert [(row["sku"], row["quantity"]) for row in counts(parsed)] == [("A", "3"), ("B", "0")]
         assert parsed.evidence.counts["position"].to_pylist() == [4, 5]
-        assert any("Price, Remark" in note for note in parsed.notes)
+        assert (
+            "Columns of sheet 'Count' that are not read: Price." in parsed.notes
+            or "Columns that are not read: Price." in parsed.notes
+        )
 
 
 def test_codes_that_are_numbers_are_whole():
@@ -468,6 +471,34 @@ def test_a_column_of_days_and_one_of_times_are_one_instant():
 def test_a_count_cannot_end_before_it_began():
     (error,) = parse("sku,count,counted_at,counted_from\nA,1,2026-03-01T18:00,2026-03-01T19:00\n").errors
     assert error.column == "counted_from"
+
+
+# --- remarks
+
+
+def test_a_remark_is_kept_with_its_count_and_never_refuses_it():
+    cells = [
+        ("sku", "count", "Remark", "Comment"),
+        ("A", 1, " two broken ", "x"),
+        ("B", 2, "", ""),
+        ("C", 3, 7, ""),
+    ]
+    parsed = parse(
+        workbook({"S": cells}, lambda book, pages: pages["S"].write_formula(2, 2, "=1/0", None, "#DIV/0!"))
+    )
+    assert [row.get("remark") for row in counts(parsed)] == ["two broken", None, "7"]
+    (row,) = counts(parse(f"sku,count,note\nA,1,{'long ' * 200}\n"))
+    assert len(row["remark"]) == 500
+
+
+def test_remarks_of_what_was_not_counted_are_told():
+    parsed = parse("sku,count,remark\nA,1,fine\nB,,shelf blocked\nC,,\n")
+    assert "Remarks on lines that were not counted: row 3: shelf blocked." in parsed.notes
+
+
+def test_remarks_of_lots_that_are_summed_are_all_kept():
+    (row,) = counts(parse("sku,lot,count,remark\nA,L1,1,wet\nA,L2,2,\nA,L3,3,torn\nA,L4,4,wet\n"))
+    assert (row["quantity"], row["remark"]) == ("10", "wet; torn")
 
 
 # --- where

@@ -108,6 +108,21 @@ def test_a_blank_sheet_is_written_and_none_is_written_over(run, sheet, tmp_path)
     assert run("sheet", "--location", "nowhere", "--out", "x.xlsx")[0] == 2
 
 
+def test_a_remark_in_a_blank_sheet_is_there_when_it_comes_back(run, sheet, tmp_path):
+    run("load", sheet)
+    run("sheet", "--location", "main", "--blind", "--out", "filled 2026-03-02.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "filled 2026-03-02.xlsx")
+    page = book["Count"]
+    assert page["E6"].value == "Remark"
+    page["D7"], page["E7"], page["E8"] = 500, "found a pallet", "could not reach it"
+    book.save(tmp_path / "filled 2026-03-02.xlsx")
+    code, _, told = run("load", "filled 2026-03-02.xlsx")
+    assert code == 3 and "could not reach it" in told
+    assert "found a pallet" in run("list", "--held")[1]
+    shown = CliRunner().invoke(app, ["explain", "A"]).stdout
+    assert "  Remark: found a pallet\n" in shown
+
+
 def test_packs_of_the_catalogue_become_pieces(run, empty_database_url, tmp_path):
     db = SyncStockDB(empty_database_url)
     db.change_products([{"sku": "A", "units": {"box": 24}}, {"sku": "B", "unit": "kg"}, {"sku": "C"}])

@@ -3,7 +3,8 @@
 with resolved as materialized (
   select
     coalesce(r.delivery_id, %(delivery_id)s) as delivery_id, r.position, s.source_id, s.trust, r.session,
-    r.room, r.counter, coalesce(r.inventory_id, k.inventory_id) as inventory_id, l.location_id, r.quantity,
+    r.room, r.counter, r.remark, coalesce(r.inventory_id, k.inventory_id) as inventory_id, l.location_id,
+    r.quantity,
     r.day is not null as day_grain, placed.counted_at,
     nullif(least(  -- the counting cannot have begun after it ended
       coalesce(r.counted_from, local_instant(r.counted_from_local, l.timezone), placed.counted_at),
@@ -35,11 +36,11 @@ quarantined as (
   where problem is not null)
 insert into run_counts
   (count_id, delivery_id, position, inventory_id, location_id, source_id, decision, standing, counted_at,
-   counted_from, day_grain, quantity, session, room, counter)
+   counted_from, day_grain, quantity, session, room, counter, remark)
 select nextval('stock_counts_count_id_seq'), delivery_id, position,
        inventory_id, location_id, source_id,
        (case trust when 'authoritative' then 'applied' when 'gated' then 'pending' else 'advisory' end)
          ::count_decision,
-       'none', counted_at, counted_from, day_grain, quantity, session, room, counter
+       'none', counted_at, counted_from, day_grain, quantity, session, room, counter, remark
 from resolved
 where problem is null

@@ -12,7 +12,7 @@ create temp table raw_movements (
 create temp table raw_counts (
   delivery_id bigint,
   position int, source text collate "C", session text collate "C", room text collate "C", counter text,
-  sku text collate "C", inventory_id bigint, location text collate "C", quantity numeric,
+  remark text, sku text collate "C", inventory_id bigint, location text collate "C", quantity numeric,
   counted_at timestamptz, counted_local timestamp, day date,
   counted_from timestamptz, counted_from_local timestamp
 ) on commit delete rows;

@@ -3,7 +3,7 @@
 with gates as materialized (
   select * from gates_in_effect(%(gates)s::jsonb))
 select l.code as location, p.counted_at, p.quantity as counted, p.quantity - p.variance as expected, p.variance,
-       p.count_id, s.name as source, d.name as delivery, d.received_at, c.session, slot.rooms, slot.counters,
+       p.count_id, s.name as source, d.name as delivery, d.received_at, c.session, slot.rooms, slot.counters, slot.remarks,
        c.counted_from, c.day_grain,
        v.tier, v.decided_by, v.reason as decision_reason, v.decided_at, first.recorded_at as first_recorded,
        count_status(
@@ -28,7 +28,8 @@ cross join lateral (
     and q.counted_at = p.counted_at) as first
 cross join lateral (
   select count(distinct r.room) as rooms,
-         string_agg(distinct r.counter, ', ' order by r.counter) as counters
+         string_agg(distinct r.counter, ', ' order by r.counter) as counters,
+         string_agg(distinct r.remark, '; ' order by r.remark) as remarks
   from stock_counts as r
   where r.inventory_id = k.inventory_id and r.location_id = k.location_id and r.counted_at = p.counted_at
     and r.standing = 'in_force') as slot

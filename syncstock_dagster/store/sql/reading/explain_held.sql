@@ -1,6 +1,6 @@
 -- Counts of an article that wait for a person, each with what the book says at its instant. Grain: count.
 select l.code as location, c.count_id, c.counted_at, c.quantity as counted, b.expected,
-       c.quantity - b.expected as variance, s.name as source, v.reason,
+       c.quantity - b.expected as variance, s.name as source, v.reason, c.remark as remarks,
        case when w.answered_by is null then w.asked_by end as recount_asked_by
 from stock_counts as c
 join locations as l using (location_id)

@@ -53,6 +53,12 @@ undecided as (
         and l.session is not distinct from c.session and l.room is not distinct from c.room
         and l.withdrawn_by is null
         and (ld.received_at, l.delivery_id, l.position) > (cd.received_at, c.delivery_id, c.position)))),
+-- Rooms that were summed are one count.
+remarked as (
+  select inventory_id, location_id, counted_at, string_agg(distinct remark, '; ' order by remark) as remarks
+  from stock_counts
+  where remark is not null and standing = 'in_force'
+  group by inventory_id, location_id, counted_at),
 together as (
   select inventory_id, location_id, counted_at, counted, counted - variance as expected, variance, count_id,
          case when is_opening then 'opening' else 'applied' end as status
@@ -71,7 +77,8 @@ select t.inventory_id, l.code as location, t.counted_at, t.counted, t.expected, 
        t.variance * unit_value(p.cost, p.price) as value, count_digest(t.counted, t.expected) as digest, c.session,
        b.created_by as delivered_by,
        case when t.status = 'held' and w.count_id is not null
-         then case when w.answered_by is null then 'wanted' else 'answered' end end as recount
+         then case when w.answered_by is null then 'wanted' else 'answered' end end as recount,
+       case when t.status in ('opening', 'applied') then o.remarks else c.remark end as remarks
 from together as t
 join stock_counts as c using (count_id)
 join locations as l on l.location_id = c.location_id
@@ -84,6 +91,8 @@ left join gates as of_source
 left join gates as of_category on of_category.category_key = (c.source_id::bigint << 32 | p.category_id)
 left join gates as of_article on of_article.source_id = c.source_id and of_article.inventory_id = t.inventory_id
 left join recount_wishes as w on w.count_id = t.count_id
+left join remarked as o
+  on (o.inventory_id, o.location_id, o.counted_at) = (t.inventory_id, t.location_id, t.counted_at)
 cross join lateral (
   select present_tier(
     v.expected = t.expected and (v.counted = t.counted or t.status <> 'applied'), v.tier, t.variance, t.expected,

@@ -55,10 +55,12 @@ create table stock_counts (
   session text collate "C",
   room text collate "C",
   counter text,
+  remark text,                      -- what whoever counted wrote beside it
   withdrawn_by bigint
 );
 
 create index stock_counts_slot on stock_counts (inventory_id, location_id, counted_at);
+create index stock_counts_remark on stock_counts (inventory_id, location_id, counted_at) where remark is not null;
 create index stock_counts_held on stock_counts (inventory_id, location_id) where decision = 'held';
 create index stock_counts_delivery on stock_counts using brin (delivery_id);
 
