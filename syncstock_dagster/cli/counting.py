@@ -326,10 +326,10 @@ def blind_recounts(
     if not as_json:
         for row in rows:
             found = row["found"] or ()
-            row["who"] = ", ".join(row["counters"]) or None
+            row["waits_for"] = ", ".join(row["waits_for"] or ()) or None
             row["counted"] = ", ".join(f"{one['counter'] or '?'} {one['quantity']}" for one in found) or None
     wanted = output.columns(
-        "recount_id", "location", "sku", "name", "state", "rounds", "who", "counted", "agreed", "reason",
+        "recount_id", "location", "sku", "name", "state", "rounds", "waits_for", "counted", "agreed", "reason",
         numbers=("recount_id", "rounds", "agreed"),
     )  # fmt: skip
     output.show(

@@ -83,6 +83,19 @@ def test_two_who_agree_after_the_sales_in_between_are_believed(shop: SyncStockDB
     assert shop.audit() == {}
 
 
+def test_who_has_counted_is_not_waited_for(shop: SyncStockDB) -> None:
+    shop.request_blind_recount(inventory_ids=[article(shop, "B")], location="main", counters=["Cleo", "Ben"],
+                               since=MONDAY + DAY, reason="class A")  # fmt: skip
+    (line,) = rows(shop.blind_recounts())
+    assert (line["state"], line["waits_for"]) == ("waiting", ["Cleo", "Ben"])
+    count(shop, DAY + HOUR, 48, " cleo ", "B")
+    (line,) = rows(shop.blind_recounts())
+    assert (line["state"], line["counters"], line["waits_for"]) == ("waiting", ["Cleo", "Ben"], ["Ben"])
+    count(shop, DAY + 2 * HOUR, 48, "Ben", "B")
+    (line,) = rows(shop.blind_recounts(every=True))
+    assert (line["state"], line["waits_for"]) == ("agreed", None)
+
+
 def test_sales_that_come_late_move_the_target(shop: SyncStockDB) -> None:
     """376 is a contradiction until the tills have told of the four."""
     shop.request_blind_recount(count_ids=held(shop), reason="120 short")
