@@ -30,6 +30,7 @@ from syncstock_dagster.workbooks.count_times import (
     file_stem,
     fill,
     labels,
+    said_in,
     time_of_sheet,
 )
 from syncstock_dagster.workbooks.headers import NAME_AS_CODE, Words
@@ -390,8 +391,13 @@ class _SheetReading:
         missing = rows.blank("counted_at") & rows.active
         if not missing.any():
             return found
+        said, said_in_rows = self.said, [*self.sheet.above_rows]
+        dated = said_in(self.sheet.headers[self.sheet.fields["quantity"]])
+        if dated and "counted_at" not in said:
+            said = said | {"counted_at": (len(said_in_rows), dated)}
+            said_in_rows.append(self.sheet.header_rows[-1] if self.sheet.header_rows else 1)
         given = time_of_sheet(
-            self.said, self.sheet.above_rows, context.name, context.settings.counted_at, context.problems,
+            said, said_in_rows, context.name, context.settings.counted_at, context.problems,
             self.sheet.name, context.words, rows.order,
         )  # fmt: skip
         if given is UNCLEAR:

@@ -36,6 +36,7 @@ _LOCAL_DATE_IN_NAME = re.compile(
     r"(?<!\d)\d{1,2}([-._])\d{1,2}\1\d{4}(?!\d)"
     r"|(?<!\d)\d{1,2}[-._ ]?[^\W\d_]{3,12}[-._ ]?\d{4}(?!\d)|[^\W\d_]{3,12}[-._ ]\d{1,2},?[-._ ]\d{4}(?!\d)"
 )
+_DATE_WITH_SLASHES = re.compile(r"(?<!\d)(?:\d{1,2}/\d{1,2}/\d{4}|\d{4}/\d{1,2}/\d{1,2})(?!\d)")
 _LABEL_AND_VALUE = re.compile(r"^\s*([^:：]{1,40})[:：]\s*(\S.*?)\s*$", re.DOTALL)
 
 
@@ -82,6 +83,14 @@ def labels(above: Sequence[Sequence[str]], words: Words) -> Mapping[str, tuple[i
                 if has_digits or (meaning not in _TIMES and normalised(following) not in words.labels):
                     found.setdefault(meaning, (number, visible(following)))
     return found
+
+
+def said_in(header: str) -> str | None:
+    """The date in the header of the quantity: "Count 31.12.2025"."""
+    for pattern in (_DATE_IN_NAME, _LOCAL_DATE_IN_NAME, _DATE_WITH_SLASHES):
+        if found := pattern.search(header):
+            return found[0]
+    return None
 
 
 _TIMES = frozenset({"counted_at", "time", "began", "ended"})

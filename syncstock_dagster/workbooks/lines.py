@@ -37,6 +37,8 @@ _NUMBER_LIKE = r"^\s*[+-]?[0-9][0-9.,'\s\x{a0}]*$"
 _DATE_LIKE = r"^\s*[0-9]{1,2}\.\s?[0-9]{1,2}\.\s?[0-9]{2,4}\s*$"
 #: A line to write on by hand.
 _TO_FILL_IN = r"^\s*_{2,}\s*$"
+#: A column with more of them is one of names.
+_MOST_WORDS = 200
 #: What stands below a table with a label, to be filled in by who counted.
 _SIGNED = frozenset({"counted_at", "time", "began", "ended", "counter", "session"})
 
@@ -67,7 +69,7 @@ def classify(sheet: Sheet, words: Words, known: Known, *, read_hidden: bool) -> 
     if not read_hidden:
         _leave_out_hidden(lines)
     no_code = _blank(sheet, "sku") & _blank(sheet, "inventory_id")
-    no_quantity = _blank(sheet, "quantity") | _says_not_counted(sheet, words)
+    no_quantity = _blank(sheet, "quantity") | _to_fill_in(sheet) | _says_not_counted(sheet, words)
     _leave_out_column_numbers(lines)
     totals = _totals(sheet, words, known, no_code) & lines.active
     lines.active &= ~totals
@@ -95,13 +97,24 @@ def _blank(sheet: Sheet, name: str) -> Mask:
     return blank if kinds is None else blank & ~np.isin(kinds, (Cell.ERROR, Cell.FORMULA))
 
 
+def _to_fill_in(sheet: Sheet) -> Mask:
+    return values.matches(sheet.columns[sheet.fields["quantity"]], _TO_FILL_IN)
+
+
 def _says_not_counted(sheet: Sheet, words: Words) -> Mask:
-    """Lines with a line to write on in the place of the quantity, or words like "not stocked"."""
-    quantities = values.Distinct.of(sheet.columns[sheet.fields["quantity"]])
-    found = values.matches(quantities.texts, _TO_FILL_IN)
-    for index in np.flatnonzero(values.matches(quantities.texts, r"^\s*\pL")):
-        found[index] = normalised(quantities.texts[int(index)].as_py()) in words.not_counted
-    return quantities.rows(found)
+    """Lines that say "not counted", in place of the quantity or beside it: the 0 that programs write there is none."""
+    found = np.zeros(len(sheet), dtype=np.bool_)
+    looked_at = [sheet.fields["quantity"], *(set(range(len(sheet.columns))) - {*sheet.fields.values()})]
+    if "remark" in sheet.fields:
+        looked_at.append(sheet.fields["remark"])
+    for place in looked_at:
+        texts = values.Distinct.of(sheet.columns[place])
+        wordy = np.flatnonzero(values.matches(texts.texts, r"^\s*\pL.{1,30}$"))
+        says = np.zeros(len(texts.texts), dtype=np.bool_)
+        for index in wordy[:_MOST_WORDS]:
+            says[index] = normalised(texts.texts[int(index)].as_py()) in words.not_counted
+        found |= texts.rows(says)
+    return found
 
 
 def _leave_out(lines: Lines, mask: Mask, why: str) -> None:

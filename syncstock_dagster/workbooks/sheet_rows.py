@@ -26,8 +26,13 @@ from syncstock_dagster.workbooks.sheets import Cell, Sheet
 from syncstock_dagster.workbooks.values import Refusal
 
 _IN_BRACKETS = re.compile(r"[(\[（]([^()\[\]（）]+)[)\]）]\s*$")
-#: Codes that a program or a person may have changed: zeros lost, .0 behind, blanks or an apostrophe around.
-_CHANGED = r"^[1-9][0-9]*(\.0)?$|^[\s\x{00a0}']|[\s\x{00a0}]$"
+#: Codes that a program or a person may have changed: zeros lost, .0 behind, blanks or an apostrophe around, and marks
+#: that nobody sees, as programs put them around text that runs from right to left.
+_CHANGED = (
+    r"^[1-9][0-9]*(\.0)?$|^[\s\x{00a0}']|[\s\x{00a0}]$"
+    r"|[\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"
+)
+_UNSEEN = dict.fromkeys((0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
 _LONGEST_REMARK = 500
 _EXPONENT = r"^[0-9][.,][0-9]+[Ee]\+[0-9]{2}$"
 
@@ -214,7 +219,7 @@ class SheetRows(RowReader):
 
     def _with_zeros(self, codes: pa.Array, asked_for: np.ndarray, numbers: np.ndarray) -> pa.Array:
         asked = {
-            text: text.strip(" \t\n\r\u00a0'").removesuffix(".0")
+            text: text.translate(_UNSEEN).strip(" \t\n\r\u00a0'").removesuffix(".0")
             for text in codes.filter(pa.array(asked_for)).unique().to_pylist()
             if text is not None
         }

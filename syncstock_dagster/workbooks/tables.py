@@ -479,9 +479,10 @@ def sheets_of(grid: Grid, headers: Sequence[Header]) -> list[Sheet]:
     sheets: list[Sheet] = []
     for block in blocks:
         halves = _halves(block.header)
+        titles = _titles(grid, block, halves)
         for place, half in enumerate(halves):
-            sheet = _sheet(grid, block, half, last_row=0)
-            sheets.append(_only_half(sheet, half, halves, place))
+            sheet = _only_half(_sheet(grid, block, half, last_row=0), half, halves, place)
+            sheets.append(replace(sheet, title=titles[place] or sheet.title))
     if sheets:  # one numbering for all blocks; those beside each other need room for their own
         sheets[-1] = replace(sheets[-1], last_row=grid.last_row, broken=grid.broken)
         for index, sheet in enumerate(sheets[:-1]):
@@ -489,6 +490,17 @@ def sheets_of(grid: Grid, headers: Sequence[Header]) -> list[Sheet]:
             if len(sheet) and len(follower) and follower.rows[0] <= sheet.rows[-1]:
                 sheets[index] = replace(sheet, last_row=grid.last_row)
     return sheets
+
+
+def _titles(grid: Grid, block: _Block, halves: Sequence[Header]) -> list[str | None]:
+    """Of tables beside each other the names in the row above, where each has one and nothing else stands there."""
+    starts = [0, *(min(half.fields.values()) for half in halves[1:]), len(grid.columns)]
+    for index in reversed(block.above if len(halves) > 1 else range(0)):
+        texts = [text.strip() for text in grid.texts(index)]
+        named = [[text for text in texts[left:right] if text] for left, right in pairwise(starts)]
+        if all(len(said) == 1 and not _NUMBER.match(said[0]) and not said[0].endswith(":") for said in named):
+            return [said[0] for said in named]
+    return [None] * len(halves)
 
 
 def _only_half(sheet: Sheet, half: Header, halves: Sequence[Header], place: int) -> Sheet:

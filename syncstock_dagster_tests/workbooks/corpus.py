@@ -300,6 +300,55 @@ CASES = [
         ABC,
     ),
     Case(
+        "blocks beside each other, each with a name above",
+        workbook(
+            {
+                "S": [
+                    ("Fridge", "", "", "Shelf"),
+                    ("code", "count", "", "code", "count"),
+                    ("A", 1, "", "A", 3),
+                    ("B", 2),
+                ]
+            }
+        ),
+        {"A@Fridge": "1", "B@Fridge": "2", "A@Shelf": "3"},
+    ),
+    Case(
+        "a program's status beside the 0 that it writes where nobody counted",
+        _csv("sku,count,Status\nA,1,Counted\nB,0,Not counted\nC,0,Counted\n"),
+        {"A": "1", "C": "0"},
+        left_out=("not counted",),
+    ),
+    Case(
+        "the date in the header of the quantity",
+        _csv("Artikelnummer;Bestand 28.02.2026\nA;1\n"),
+        {"A": "1"},
+        file="counts/x.csv",
+    ),
+    Case(
+        "a date in the header that may be two",
+        _csv("sku,Count 03/04/2026\nA,1\n"),
+        {},
+        ("two ways",),
+        True,
+        file="counts/x.csv",
+    ),
+    Case(
+        "a pivot table",
+        _csv("Row Labels,Sum of Counted\nA,1\nB,2\nGrand Total,3\n"),
+        {},
+        ("'Sum of Counted' was taken for",),
+        True,
+        left_out=("a sum",),
+        below=0.7,
+    ),
+    Case(
+        "marks in the codes that nobody sees",
+        _csv("رمز الصنف,الكمية الفعلية\n\u200fA,1\nB\u200b,2\n\u202bC\u202c,3\n"),
+        {"A": "1", "B": "2", "\u202bC\u202c": "3"},
+        known=_knowing("A", "B"),
+    ),
+    Case(
         "the numbers of the columns below the header",
         workbook(
             {
