@@ -8,6 +8,7 @@ doubt does (``preview``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from syncstock_dagster.workbooks.local_forms import numeral
 from syncstock_dagster.workbooks.sheets import Mask, Sheet
 from syncstock_dagster.workbooks.tables import is_numeric
 
+_BRACKETS = re.compile(r"[()\[\]（）]")
 #: Beside the word for a pack these say that a column is about packs, and not how many there are.
 _NOT_HOW_MANY = frozenset({"per", "price", "cost", "value", "size"})
 
@@ -29,7 +31,10 @@ def doubtful_packs(sheet: Sheet, quantities: pa.Array, active: Mask, words: Word
     packs: list[int] = []
     sizes: list[int] = []
     for place, header in enumerate(sheet.headers):
-        tokens = set(normalised(header).split()) if len(header) <= LONGEST_HEADER else set()
+        # The unit may stand in brackets: "Count 1 (case)".
+        tokens = (
+            set(normalised(_BRACKETS.sub(" ", header)).split()) if len(header) <= LONGEST_HEADER else set()
+        )
         if place in used or not tokens & words.packs or not is_numeric(sheet, place):
             continue
         if _is_size(header, words) or "per" in tokens or "size" in tokens:

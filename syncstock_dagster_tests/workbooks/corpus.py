@@ -734,6 +734,27 @@ CASES = [
         True,
         below=0.6,
     ),
+    Case(
+        "a column of cases beside one of pieces, the units in brackets",
+        _csv("sku,Count 1 (case),Count 2 (each)\nA,2,5\nB,1,0\n"),
+        {},
+        ("another unit",),
+        True,
+        below=0.6,
+    ),
+    Case(
+        "cases in brackets that the quantity holds",
+        _csv("sku,Count (case),Units per case,Count (each)\nA,2,12,24\nB,1,6,6\n"),
+        {"A": "24", "B": "6"},
+    ),
+    Case(
+        "the unit of Business Central",
+        _csv(
+            "Item No.,Bin Code,Qty. (Calculated),Qty. (Phys. Inventory),Unit of Measure Code\nA,W1,9,2,BOX\n"
+        ),
+        {"A@W1": "24"},
+        known=_knowing("A", packs={("A", "BOX"): Decimal(12)}),
+    ),
     Case("names and no codes", _csv("Product,Qty\nApple,2\n"), {}, ("only of names",), True, below=0.6),
     Case(
         "names that the catalogue knows",
