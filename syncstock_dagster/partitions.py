@@ -35,7 +35,18 @@ def newest_day() -> date:
 
 
 def days_of_run(context: dg.AssetExecutionContext) -> list[date]:
-    """The business days of a run of a partitioned asset, in order."""
+    """The business days of a run of a partitioned asset, in order.
+
+    Raises:
+        dagster.Failure: whoever launched the run chose none, which the command line lets happen.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise dg.Failure(
+            f"This run is about no day, so there is nothing to do for {context.asset_key.to_user_string()}. Choose a "
+            "partition, or a range of them. For `dagster job launch` that is --tags "
+            """'{"dagster/partition": "2026-03-01"}'.""",
+            allow_retries=False,
+        )
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
 
 

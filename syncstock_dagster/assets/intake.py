@@ -110,6 +110,7 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
         from syncstock_dagster.sources.readers import run_readers
         from syncstock_dagster.stock import days as business_days
 
+        days = days_of_run(context)
         db = syncstock.db()
         asked = readers_of(name, db)
         with on_behalf_of(context) as who:
@@ -132,7 +133,6 @@ def _intake(name: str, what: str, *, owner: str, from_till: bool = False) -> dg.
                     f"The reader of {report.source} failed; what it brought before is kept: "
                     f"{told_error(report.failure.error)}"
                 )
-        days = days_of_run(context)
         found = business_days.intake(db.url, kind, (days[0], days[-1]))
         tell_each_day(context, days, {day: _facts(found.get(day, ()), db.policies, takes) for day in days})
         return dg.MaterializeResult(metadata={**_understood(taken), **refused})

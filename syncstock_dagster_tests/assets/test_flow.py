@@ -354,3 +354,13 @@ def test_a_count_sheet_shows_what_was_read_and_what_was_left_out(shop: Shop) -> 
     shop.drop("counts/bad.csv", COUNT_COLUMNS, [("A", "many", "london", "2026-03-02 09:00")])
     told = shop.metadata(shop.materialise("excel_counts", day="2026-03-02"), "excel_counts")["2026-03-02"]
     assert {"this_run_errors", "this_run_read"} <= set(told)
+
+
+def test_a_run_about_no_day_says_so_and_takes_nothing_in(shop: Shop) -> None:
+    """The command line launches a job without a partition, where the page of the job does not."""
+    shop.sell("a.csv", [("R1", "A", 1, "2026-03-02 12:00")])
+    result = shop.run("daily_sync")
+    assert not result.success
+    assert "This run is about no day" in why_red(result)["sales"]
+    assert "Choose a partition" in why_red(result)["sales"]
+    assert len(shop.db.deliveries()) == 0
