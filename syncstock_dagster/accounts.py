@@ -57,16 +57,16 @@ class Accounts(BaseSettings):
     zoho_refresh_token: SecretStr | None = None
     zoho_organization_id: str | None = None
     zoho_data_centre: DataCentre = "com"
-    zoho_url: str | None = None
+    zoho_url: str | None = Field(default=None, repr=False)  # it may hold a password
     xorosoft_key: SecretStr | None = None
     xorosoft_secret: SecretStr | None = None
-    xorosoft_url: str = Field(default="https://res.xorosoft.io/api/xerp/")
+    xorosoft_url: str = Field(default="https://res.xorosoft.io/api/xerp/", repr=False)
     rms_url: SecretStr | None = None
     shopify_shop: str | None = None
     shopify_token: SecretStr | None = None
     shopify_client_id: str | None = None
     shopify_client_secret: SecretStr | None = None
-    shopify_url: str | None = None
+    shopify_url: str | None = Field(default=None, repr=False)
     shopify_version: str = Field(default="2026-10", pattern=r"^20\d\d-(01|04|07|10)$")
 
     @model_validator(mode="before")

@@ -64,7 +64,7 @@ class Context:
     """What a source is opened with."""
 
     #: The stock database: limits and tokens are shared through it.
-    url: str
+    url: str = field(repr=False)
     #: The name of the source that is opened.
     name: str = ""
     accounts: Accounts = field(default_factory=read_accounts)

@@ -83,6 +83,12 @@ def test_a_source_that_comes_along_may_be_opened_by_another(tmp_path: Path) -> N
     assert "zoho" in vendors.check(path, Accounts())
 
 
+def test_nothing_that_is_shown_holds_a_password() -> None:
+    address = "https://reader:s3cret@there"
+    accounts = Accounts(zoho_url=address, xorosoft_url=address, shopify_url=address, rms_url=address)  # type: ignore[arg-type]
+    assert "s3cret" not in repr(vendors.Context("postgresql://reader:s3cret@there/stock", "zoho", accounts))
+
+
 def test_a_wrong_key_or_name_is_told(tmp_path: Path) -> None:
     path = tmp_path / "syncstock.toml"
     path.write_text('[vendors.zoho]\nstok = "x"\n', encoding="utf-8")
