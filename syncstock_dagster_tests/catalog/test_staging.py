@@ -233,6 +233,26 @@ def test_a_doubt_about_which_article_is_meant_asks_a_person(
     assert db.audit() == {}
 
 
+@pytest.mark.parametrize("keep", ["new", "old"])
+def test_two_sources_that_would_create_twins_ask_a_person(db: SyncStockDB, keep: Any) -> None:
+    both = [{"sku": "A1", "name": "Mug"}, {"sku": "a1", "name": "Cup"}]  # a source that has both means two
+    assert db.stage_products(both, source="zoho").conflicts == 0
+    assert db.stage_products(both, source="shopify").conflicts == 0  # the same two
+    for _ in range(2):
+        result = db.stage_products([{"sku": "a1 ", "name": "Cup"}], source="wholesaler")
+        assert (result.staged, result.conflicts) == (1, 1)
+    conflicts = db.conflicts()
+    assert (conflicts["kind"].to_list(), conflicts["local_value"][0]) == (["case_twin"], {"sku": "A1"})
+    db.approve_staged(db.staged(source="zoho")["staging_id"].to_list(), reason="all that can be")
+    db.approve_staged(db.staged(source="wholesaler")["staging_id"].to_list(), reason="all that can be")
+    assert db.commit_staged().committed == 2
+    assert set(ids(db)) == {"A1", "a1"}
+    db.resolve(int(conflicts["conflict_id"][0]), keep=keep, reason="looked at it")
+    assert db.commit_staged().committed == (keep == "new")
+    assert set(ids(db)) == {"A1", "a1"} | ({"a1 "} if keep == "new" else set())
+    assert db.audit() == {}
+
+
 def test_two_changes_of_one_call_with_one_code_are_a_conflict(db: SyncStockDB) -> None:
     policy(db, **TRUSTED)
     result = db.stage_products(

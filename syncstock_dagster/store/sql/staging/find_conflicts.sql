@@ -1,5 +1,6 @@
 -- Changes that contradict what is here: fields that both sides moved, a code that another article has, a SKU that
--- differs from another by case or blanks only, and something new that is there already with another content.
+-- differs from another by case or blanks only (also from one that another source would create; a source that has both
+-- means two articles), and something new that is there already with another content.
 -- Grain: change, kind and field.
 with codes as (
   select f.position, f.field, substr(f.field, 13) as system, e.code, c.inventory_id, c.sku,
@@ -39,12 +40,23 @@ conflicts as (
          'critical'
   from taken as t
   union all
-  select c.position, 'case_twin', 'sku', null, jsonb_build_object('sku', min(p.sku)),
-         jsonb_build_object('sku', c.sku), 'high'
-  from run_changes as c
-  join products as p on lower(btrim(p.sku)) = lower(btrim(c.sku)) and p.sku <> c.sku
-  where c.change_type = 'create'
-  group by c.position, c.sku
+  select t.position, 'case_twin', 'sku', null, jsonb_build_object('sku', min(t.twin)),
+         jsonb_build_object('sku', t.sku), 'high'
+  from (
+    select c.position, c.sku, p.sku as twin
+    from run_changes as c
+    join products as p on lower(btrim(p.sku)) = lower(btrim(c.sku)) and p.sku <> c.sku
+    where c.change_type = 'create'
+    union all
+    select c.position, c.sku, s.sku
+    from run_changes as c
+    join products_staging as s on lower(btrim(s.sku)) = lower(btrim(c.sku)) and s.sku <> c.sku
+    where c.change_type = 'create' and s.change_type = 'create' and s.status in ('staged', 'approved')
+      and s.source <> %(source)s
+      and not exists (
+        select from products_staging as e
+        where e.source = s.source and e.sku = c.sku and e.status in ('staged', 'approved'))) as t
+  group by t.position, t.sku
   union all
   select c.position, 'exists_with_different_content', 'sku', c.inventory_id,
          jsonb_build_object('sku', c.sku) || jsonb_object_agg(f.field, f.old),
