@@ -121,8 +121,11 @@ def our_location(locations: Mapping[str, str], *theirs: str) -> str:
 
 
 def exact_sku(value: object) -> str | None:
-    """A SKU as it stands there, for blanks around it make it another one; None where there is none."""
-    if value is None or isinstance(value, dict | list | bool):
+    """A SKU as it stands there, for blanks around it make it another one; None where there is none.
+
+    Bytes are no text, and of a binary fraction nobody knows how it is written.
+    """
+    if value is None or isinstance(value, dict | list | bool | bytes | float):
         return None
     return str(value) if str(value).strip() else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_source_that_comes_along_may_be_opened_by_another(tmp_path: Path) -> N
     path = tmp_path / "syncstock.toml"
     path.write_text("[vendors.zoho]\nopener = 'builtins:dict'\nanything = 5\n", encoding="utf-8")
     assert "zoho" in vendors.check(path, Accounts())
+
+
+@pytest.mark.parametrize(
+    ("value", "sku"),
+    [("00123", "00123"), (" a ", " a "), (17, "17"), (Decimal("17"), "17")]
+    + [(none, None) for none in (None, "", "  ", True, b"17", 17.0, [], {})],
+)
+def test_a_sku_is_what_stands_there_and_only_text_or_a_whole_number(value: object, sku: str | None) -> None:
+    assert vendors.exact_sku(value) == sku
 
 
 def test_nothing_that_is_shown_holds_a_password() -> None:
