@@ -18,6 +18,7 @@ from syncstock_dagster.stock.policy import Policies, load_policies
 from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store import schema
 from syncstock_dagster.store.connection import close_idle, connect, libpq_url
+from syncstock_dagster.store.storable import storable
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -395,7 +396,7 @@ class SyncStockDB:
 
     def find_article(self, word: str) -> pd.DataFrame:
         """``inventory_id, sku, name`` of what a person may mean: exact first, one row where it is clear."""
-        return self._read("find_article", word=word)
+        return self._read("find_article", word=storable(str(word)))  # what cannot be stored is not there
 
     def upsert_locations(
         self, locations: Iterable[Mapping[str, Any]], *, dry_run: bool = False, who: str | None = None

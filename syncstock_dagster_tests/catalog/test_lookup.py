@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -72,6 +73,33 @@ def test_a_code_is_found_where_it_means_one_article(db: SyncStockDB) -> None:
     found = find_articles(db.url, ["A", "7", "0036000291452", "A2", "nothing", "7up"])
     assert found == {"A": 1, "0036000291452": 1, "A2": 1, "7up": 3}  # 7 means two of them
     assert find_articles(db.url, ["7"], "zoho") == {"7": 1}
+
+
+@pytest.mark.parametrize(
+    ("word", "skus"),
+    [
+        ("A", ["A"]),
+        (" a ", ["A", "a "]),
+        ("17", ["17"]),  # a SKU goes before an id
+        ("018", []),
+        (18, ["B"]),
+        ("0036000291452", ["A"]),
+        ("036000291452", ["A"]),
+        ("00036000291452", ["A"]),
+        ("36000291452", ["A"]),
+        ("same", ["B"]),  # of two systems, and one article
+        ("", []),
+        ("a\x00", []),
+        ("\ud800", []),
+        ("9" * 30, []),
+    ],
+)
+def test_a_word_finds_what_it_means(db: SyncStockDB, word: Any, skus: list[str]) -> None:
+    db.upsert_products([{"inventory_id": 17, "sku": "A"}, {"inventory_id": 18, "sku": "B"}])
+    db.upsert_products([{"inventory_id": 19, "sku": "17"}, {"inventory_id": 20, "sku": "a "}])
+    db.change_products([{"sku": "A", "identifiers": {"gtin": "036000291452"}}])
+    db.change_products([{"sku": "B", "identifiers": {"zoho": "same", "xorosoft": "same"}}])
+    assert db.find_article(word)["sku"].to_list() == skus
 
 
 def test_units_convert_exactly_or_not_at_all(db: SyncStockDB) -> None:

@@ -22,6 +22,7 @@ from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.copy import from_bytes
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import storable
 
 Verdict = Literal["yes", "no", "ask"]
 
@@ -228,7 +229,7 @@ def _article(connection: Connection[Any], article: str | int) -> dict[str, Any]:
         query = b"select inventory_id, sku, name from products where inventory_id = %(word)s"
         found = _some(connection, query, {"word": article})
     else:
-        found = _some(connection, statement("reading/find_article"), {"word": article})
+        found = _some(connection, statement("reading/find_article"), {"word": storable(article)})
     if len(found) != 1:
         names = ", ".join(repr(one["sku"]) for one in found[:10])
         raise BadInput(f"{article!r} may mean {names}." if found else f"There is no article {article!r}.")
