@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from syncstock_dagster.catalog.changes import FIELDS
+from syncstock_dagster.operations.pruning import MOST_DAYS
 from syncstock_dagster.stock.policy import ConfigError, Limit
 
 #: Nobody works on an article for longer than a year.
@@ -118,11 +119,11 @@ class OperationsPolicy(BaseModel):
     #: A rollback of these types of operations is asked for by one person and done by another.
     second_person: tuple[CanBeRolledBack, ...] = ()
     #: So long events can be read; 0: for ever.
-    keep_events_days: int = Field(default=90, ge=0, le=36_500)
+    keep_events_days: int = Field(default=90, ge=0, le=MOST_DAYS)
     #: So long original files are kept after they came last, ten years by default; 0: for ever.
-    keep_files_days: int = Field(default=3650, ge=0, le=36_500)
+    keep_files_days: int = Field(default=3650, ge=0, le=MOST_DAYS)
     #: So long Dagster's runs can be read step by step; 0: for ever. What they materialised and checked stays.
-    keep_run_logs_days: int = Field(default=90, ge=0, le=36_500)
+    keep_run_logs_days: int = Field(default=90, ge=0, le=MOST_DAYS)
 
 
 def load_catalogue_policy(path: Path | None) -> CataloguePolicy:

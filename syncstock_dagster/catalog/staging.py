@@ -10,13 +10,15 @@ changed since is no change. Inside an operation of its own it calls ``take_chang
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from syncstock_dagster.catalog.changes import Changes, changes_table
+from syncstock_dagster.catalog.changes import Changes, changes_table, is_id
+from syncstock_dagster.catalog.identifiers import LONGEST_CODE
 from syncstock_dagster.catalog.policy import AutoCommit, CataloguePolicy
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
@@ -87,8 +89,10 @@ def stage(
     """Stage changes of one source; what its policy trusts, or all of it with ``commit``, is committed with it.
 
     Raises:
-        BadInput: a change cannot be understood; nothing was staged.
+        BadInput: a change cannot be understood, or the source has no name; nothing was staged.
     """
+    if not source or len(source) > LONGEST_CODE:
+        raise BadInput(f"A source has a name of at most {LONGEST_CODE} characters.")
     table = changes_table(changes)
 
     def work(operation: Operation) -> Statistics:
@@ -221,7 +225,11 @@ def commit_staged(
     """Commit what is approved, all of it or what is named, in one transaction.
 
     What cannot be committed any more is left, with its problem, and the operation is then ``partly`` done.
+
+    Raises:
+        BadInput: an id cannot be one.
     """
+    _need_ids(staging_ids)
 
     def work(operation: Operation) -> Statistics:
         rows = operation.connection.execute(
@@ -380,3 +388,10 @@ def _need(reason: str, staging_ids: Sequence[int] | None, operation_uuid: str | 
         raise BadInput("A decision needs a reason: say in a few words why.")
     if staging_ids is None and operation_uuid is None:
         raise BadInput("Say which changes: their ids, or the operation that staged them.")
+    _need_ids(staging_ids)
+
+
+def _need_ids(staging_ids: Sequence[int] | None) -> None:
+    for one in staging_ids or ():
+        if not hasattr(one, "__index__") or not is_id(operator.index(one)):
+            raise BadInput(f"{one!r} is no id of a staged change.")

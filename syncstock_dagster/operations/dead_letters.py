@@ -91,8 +91,12 @@ def fix(
     """Mend fields of a waiting letter's payload; None takes a field out. Returns the payload as it is now.
 
     Raises:
-        BadInput: there is no such letter, or it does not wait any more.
+        BadInput: there is no such letter, it does not wait any more, or what mends it cannot be stored.
     """
+    if json.dumps(dict(values), default=str) != storable_json(dict(values)):
+        raise BadInput(
+            "What mends a letter holds a NUL, a lone surrogate or no number, which cannot be stored."
+        )
     mended: dict[str, Any] = {}
 
     def work(operation: Operation) -> Statistics:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.log import Operation, Statistics, run_operation
 from syncstock_dagster.store.connection import connect
+
+#: A hundred years.
+MOST_DAYS = 36_500
 
 
 def prune(
@@ -32,7 +36,12 @@ def prune(
         delete: the statement that deletes it and tells how many there were.
         who: on whose behalf.
         dry_run: tell how many only.
+
+    Raises:
+        BadInput: that is no number of days to keep it.
     """
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MOST_DAYS:
+        raise BadInput(f"Keep {what} for 1 to {MOST_DAYS:,} days, not for {days!r}.")
     values = {"before": datetime.now(UTC) - timedelta(days=days)}
     counted = f"{what}_deleted"
 

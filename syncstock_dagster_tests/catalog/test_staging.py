@@ -57,6 +57,14 @@ def test_a_staged_change_touches_nothing_until_it_is_approved_and_committed(db: 
     assert waiting["change_data"][1]["price"] == {"old": 9.5, "new": 10.25}
     with pytest.raises(BadInput, match="reason"):
         db.approve_staged([1], reason=" ")
+    for wrong in ("1", 2**70, 1.0, None):
+        with pytest.raises(BadInput, match="no id of a staged change"):
+            db.approve_staged([wrong], reason="checked")  # type: ignore[list-item]
+        with pytest.raises(BadInput, match="no id of a staged change"):
+            db.commit_staged([wrong])  # type: ignore[list-item]
+    for nobody in ("", "x" * 201):
+        with pytest.raises(BadInput, match="source has a name"):
+            db.stage_products([{"sku": "A"}], source=nobody)
     assert db.commit_staged().committed == 0  # nobody has approved it
     assert db.approve_staged(operation_uuid=result.operation_uuid, reason="checked", who="anna").decided == 2
     done = db.commit_staged(who="bert")
@@ -281,6 +289,9 @@ def test_a_source_may_name_articles_by_its_own_codes_alone(db: SyncStockDB) -> N
         db.replay_letter(letter)
     fields = db.dead_letters()["payload"][0]["fields"]
     assert fields.pop("price") == "123456789012345.678901234567"  # no float on the way
+    for wrong in ("a\x00", "\ud800", float("nan")):
+        with pytest.raises(BadInput, match="cannot be stored"):
+            db.fix_letter(letter, {"sku": wrong})
     db.fix_letter(letter, {"fields": {**fields, "price": "6.25", "identifiers.zoho": ["z8"]}})
     with pytest.raises(BadInput, match="fails again"):
         db.replay_letter(letter)

@@ -185,6 +185,11 @@ def test_old_events_go_and_whoever_has_not_read_them_is_told(db: SyncStockDB) ->
                 (first, last),
             )
 
+    for never in (-1, 10**9, 1.5):
+        with pytest.raises(BadInput, match="1 to 36,500 days"):
+            db.prune_events(never)  # type: ignore[arg-type]
+        with pytest.raises(BadInput, match="1 to 36,500 days"):
+            db.prune_files(never)  # type: ignore[arg-type]
     db.change_products([{"sku": str(n)} for n in range(10)])
     old = events_of(db, "*", 11)
     # In the middle of what is pruned, at its end, and behind it.
