@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from syncstock_dagster.catalog.policy import CataloguePolicy
@@ -298,9 +299,14 @@ class _Run:
             if not (row and row[0]):
                 yield None
                 return
-            connection.execute(statement("sources/temp_tables"))
-            yield replace(self._operation, connection=connection)
-            connection.execute(f"select pg_advisory_unlock({lock})".encode(), (self._source.name,))
+            try:
+                connection.execute(statement("sources/temp_tables"))
+                yield replace(self._operation, connection=connection)
+            finally:
+                # Also after a failure: the server would find out a moment later, and whoever tries again at once
+                # would be told that another run is at it.
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute(f"select pg_advisory_unlock({lock})".encode(), (self._source.name,))
 
     def _begin(self, connection: Connection[Any]) -> tuple[int, bool]:
         """The pull that goes on, or a new one; what an older one has staged goes over to it."""
