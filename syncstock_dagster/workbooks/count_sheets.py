@@ -36,7 +36,7 @@ from syncstock_dagster.workbooks.count_times import (
 from syncstock_dagster.workbooks.headers import NAME_AS_CODE, Words
 from syncstock_dagster.workbooks.lines import classify
 from syncstock_dagster.workbooks.opening import FileSettings
-from syncstock_dagster.workbooks.pack_columns import doubtful_packs
+from syncstock_dagster.workbooks.pack_columns import doubtful_counts, doubtful_packs
 from syncstock_dagster.workbooks.preview import ColumnShown, Preview, TableShown, shown_rows
 from syncstock_dagster.workbooks.rows import Problems
 from syncstock_dagster.workbooks.sheet_rows import SheetRows
@@ -524,6 +524,8 @@ class _SheetReading:
                 preview.doubt(
                     f"column {header!r} looks like a quantity in another unit, and is not read", 0.5
                 )
+            for header in doubtful_counts(sheet, quantities, self.rows.active, self.context.words):
+                preview.doubt(f"column {header!r} may be a part of the count, and is not read", 0.6)
         counted = int(self.rows.active.sum())
         if counted >= _TELLING_LINES and int(self.rows.bad.sum()) > counted / 2:
             preview.doubt("more than half of its lines are not understood", 0.5)

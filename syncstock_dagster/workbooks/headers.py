@@ -119,6 +119,8 @@ class Words:
     totals: frozenset[str]
     tallies: frozenset[str]
     summaries: frozenset[str]
+    #: Normalised words in a header that say that what was counted before does not matter any more.
+    last_word: frozenset[str]
     #: Normalised words in the place of a quantity that say that nobody counted.
     not_counted: frozenset[str]
     single: frozenset[str]
@@ -168,6 +170,7 @@ def words(words_file: str | None = None) -> Words:
         totals=frozenset(map(normalised, data["totals"]["words"])),
         tallies=frozenset(map(normalised, data["totals"]["tallies"])),
         summaries=frozenset(map(normalised, data["summaries"]["words"])),
+        last_word=frozenset(map(normalised, data["around"]["last_word"])),
         not_counted=frozenset(map(normalised, data["not_counted"]["words"])),
         single=frozenset(map(normalised, data["units"]["single"])),
         measures=frozenset(map(normalised, data["units"]["measure"])),

@@ -1,9 +1,10 @@
-"""Columns of packs that stand beside the counted quantities and are not read: what they may hide.
+"""Columns of packs and further counts that stand beside the counted quantities and are not read: what they may hide.
 
 What belongs here: which of them raise a doubt. What does not: packs that are converted (``sheet_rows``), and what a
 doubt does (``preview``).
 
 "Cases 2, Qty 3" may be three pieces beside two cases. "Cases 2, Units/Case 12, Qty 24" is not: the quantity holds them.
+"Shelf count 2, Backroom count 3" may be five; "Count 2, Final count 3" is three.
 """
 
 from __future__ import annotations
@@ -51,6 +52,38 @@ def doubtful_packs(sheet: Sheet, quantities: pa.Array, active: Mask, words: Word
     for place in packs:
         many = _numbers(sheet, place)
         if not any(_holds(counted, many, size) for size in held):
+            yield sheet.headers[place]
+
+
+def doubtful_counts(sheet: Sheet, quantities: pa.Array, active: Mask, words: Words) -> Iterator[str]:
+    """Headers of further counts that the quantities may not hold."""
+    vocabulary = words.families["counts"]
+    chosen = sheet.headers[sheet.fields["quantity"]]
+    claim = vocabulary.claim(chosen)
+    if claim is None or claim.rank or words.last_word.intersection(normalised(chosen).split()):
+        return
+    used = set(sheet.fields.values())
+    others = [
+        place
+        for place, header in enumerate(sheet.headers)
+        if place not in used
+        and (other := vocabulary.claim(header)) is not None
+        and (other.field, other.rank) == ("quantity", 0)
+        and is_numeric(sheet, place)
+    ]
+    if not others:
+        return
+    kept = pa.array(active)
+    counted = [None if text is None else Decimal(text) for text in quantities.filter(kept).to_pylist()]
+    parts = [
+        [number for number, is_active in zip(_numbers(sheet, place), active, strict=True) if is_active]
+        for place in others
+    ]
+    sums = [sum(filter(None, line), Decimal(0)) for line in zip(*parts, strict=True)]
+    if sums == counted:
+        return  # a sum of them
+    for place, part in zip(others, parts, strict=True):
+        if any(number not in (None, quantity) for number, quantity in zip(part, counted, strict=True)):
             yield sheet.headers[place]
 
 

@@ -755,6 +755,29 @@ CASES = [
         {"A@W1": "24"},
         known=_knowing("A", packs={("A", "BOX"): Decimal(12)}),
     ),
+    Case(
+        "a count of the shelf beside one of the backroom",
+        _csv("sku,Shelf count,Backroom count\nA,2,3\nB,1,5\n"),
+        {},
+        ("'Backroom count' may be a part of the count",),
+        True,
+        below=0.7,
+    ),
+    Case(
+        "a count beside a second one that agrees where somebody made it",
+        _csv("sku,Count,2nd count\nA,2,2\nB,1,\n"),
+        {"A": "2", "B": "1"},
+    ),
+    Case(
+        "a final count beside those before it",
+        _csv("sku,1st Count,2nd Count,Final Count\nA,2,3,3\nB,1,,1\n"),
+        {"A": "3", "B": "1"},
+    ),
+    Case(
+        "counts of rooms beside their sum",
+        _csv("sku,Count front,Count back,Counted\nA,2,3,5\nB,1,,1\n"),
+        {"A": "5", "B": "1"},
+    ),
     Case("names and no codes", _csv("Product,Qty\nApple,2\n"), {}, ("only of names",), True, below=0.6),
     Case(
         "names that the catalogue knows",
