@@ -338,15 +338,6 @@ def _as_header(
         fields[name] = equals[0]
         certainty[name] = max(claim.certainty for claim, place in claimants if place == equals[0])
         rivals[name] = equals
-    halves = {len(rivals.get(name, ())) for name in (*_ARTICLE, "quantity")} - {0}
-    ambiguous = [
-        f"{' and '.join(_named(texts, place, places) for place in places)} both mean {name}"
-        for name, places in rivals.items()
-        # The same header again further right is a table in two halves, where the others come again too.
-        if len(places) > 1
-        and name in _MATTERS
-        and not (_side_by_side(places, texts) and halves == {len(places)})
-    ]
     if finding.searching and not any(name in fields for name in _ARTICLE) and "name" in fields:
         fields["sku"], certainty["sku"] = fields.pop("name"), NAME_AS_CODE
         certainty.pop("name")
@@ -354,7 +345,17 @@ def _as_header(
     needed = {name: certainty[name] for name in (*_ARTICLE, "quantity") if name in fields}
     rest = {name: value for name, value in certainty.items() if name not in needed and value >= _SURE_ENOUGH}
     kept = {name: place for name, place in fields.items() if name in needed or name in rest}
-    return Header(first, end, texts, kept, needed, missing, ambiguous)
+    if not needed:
+        kept.pop("remark", None)  # "Notes" alone promises no table
+    header = Header(first, end, texts, kept, needed, missing, [])
+    tables = len(_halves(header))
+    ambiguous = [
+        f"{' and '.join(_named(texts, place, places) for place in places)} both mean {name}"
+        for name, places in rivals.items()
+        # The same header again further right is a table in two halves, where all that matters comes again too.
+        if len(places) > 1 and name in _MATTERS and len(places) != tables
+    ]
+    return replace(header, ambiguous=ambiguous)
 
 
 def _named(texts: Sequence[str], place: int, rivals: Sequence[int]) -> str:
@@ -439,36 +440,34 @@ def letters(place: int) -> str:
 # --- blocks
 
 
-def _side_by_side(places: Sequence[int], texts: Sequence[str]) -> bool:
-    """The same header again further right: a table in two halves."""
-    return (
-        len({texts[place].casefold() for place in places}) == 1
-        and len(places) > 1
-        and min(right - left for left, right in pairwise(places)) > 1
-    )
-
-
 def _halves(header: Header) -> list[Header]:
     """The header of each table that stands beside another in the same rows."""
-    if "quantity" not in header.fields:
+    article = next((header.fields[name] for name in _ARTICLE if name in header.fields), None)
+    if article is None or "quantity" not in header.fields:
         return [header]
-    article = next(header.fields[name] for name in _ARTICLE if name in header.fields)
     plain = [normalised(text) if text else "" for text in header.texts]
     starts = [place for place, word in enumerate(plain) if word and word == plain[article]]
     quantity = plain[header.fields["quantity"]]
     if len(starts) < 2 or plain.count(quantity) != len(starts) or starts[0] != article:
         return [header]
-    step = starts[1] - starts[0]
-    used = sorted(header.fields.values())
-    if any(right - left != step for left, right in pairwise(starts)) or used[-1] - used[0] >= step:
+    needed = {name: place for name, place in header.fields.items() if name not in _TOLD_ONLY}
+    used = sorted(needed.values())
+    if used[-1] - used[0] >= min(right - left for left, right in pairwise(starts)):
         return [header]
     halves = []
-    for shift in (start - article for start in starts):
-        fields = {name: place + shift for name, place in header.fields.items()}
+    for start, end in pairwise([*starts, len(plain)]):
+        fields = {name: place + start - article for name, place in needed.items()}
         if max(fields.values()) >= len(plain) or any(
-            plain[place] != plain[header.fields[name]] for name, place in fields.items()
+            plain[place] != plain[needed[name]] for name, place in fields.items()
         ):
             return [header]
+        for name in header.fields.keys() & _TOLD_ONLY:
+            # It may stand in one of the tables only.
+            places = (header.fields[name] + start - article, *range(start, end))
+            word = plain[header.fields[name]]
+            place = next((place for place in places if 0 <= place < end and plain[place] == word), None)
+            if place is not None:
+                fields[name] = place
         halves.append(replace(header, fields=fields))
     return halves
 

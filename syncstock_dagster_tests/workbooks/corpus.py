@@ -300,6 +300,23 @@ CASES = [
         ABC,
     ),
     Case(
+        "blocks beside each other, remarks in the last one only",
+        _csv("name,code,qty,,name,code,qty,Remark\nx,A,1,,z,C,3,wet\ny,B,2,,,,,\n"),
+        ABC,
+    ),
+    Case(
+        "blocks beside each other at different distances",
+        _csv("code,qty,,,code,qty,,code,qty\nA,1,,,B,2,,C,3\n"),
+        ABC,
+    ),
+    Case(
+        "blocks beside each other, and one column that may be of all",
+        _csv("code,qty,,code,qty,Location\nA,1,,C,3,L1\nB,2,,,,\n"),
+        {},
+        ("'code' (column A) and 'code' (column D) both mean sku", "both mean quantity"),
+        True,
+    ),
+    Case(
         "blocks beside each other, each with a name above",
         workbook(
             {
