@@ -103,6 +103,7 @@ def test_what_somebody_wrote_beside_a_count_is_in_its_explanation(three_days: Sy
     three_days.run_sync(pos_counts=counts)
     report = three_days.evening_report(DAY)
     told = {one.sku: one.explanation for one in report.differences}
+    assert [one.reason for one in report.undecided] == ["Remark: new delivery?"]
     assert told["C"].endswith(" Remark: new delivery?") and told["@B"].endswith(" Remark: =torn")
 
 

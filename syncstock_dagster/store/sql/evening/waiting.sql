@@ -1,6 +1,8 @@
--- Counts that wait for a person, with both values as the gate looked at them. Grain: count; the farthest first.
+-- Counts that wait for a person, with both values as the gate looked at them, and what was written beside them.
+-- Grain: count; the farthest first.
 select c.count_id, l.code as location, p.sku, p.name, c.counted_at, c.quantity as counted, x.expected,
-       c.quantity - x.expected as variance, s.name as source, x.reason, x.decided_at
+       c.quantity - x.expected as variance, s.name as source,
+       nullif(concat_ws(' ', x.reason, 'Remark: ' || c.remark), '') as reason, x.decided_at
 from stock_counts as c
 join locations as l using (location_id)
 join sources as s using (source_id)
