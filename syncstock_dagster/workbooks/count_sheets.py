@@ -29,6 +29,7 @@ from syncstock_dagster.workbooks.count_times import (
     doubtful_date,
     file_stem,
     fill,
+    is_time,
     labels,
     said_in,
     time_of_sheet,
@@ -50,6 +51,8 @@ _EXAMPLES = 3
 _MOST_TABLES = 300
 #: Of the lines that name one article too.
 _NAMED_ROWS = 10
+#: From this rank on a header for quantities names a level of stock.
+_LEVEL = 2
 _CODE_BEFORE_NAME = re.compile(r"\[([^\[\]]+)\]\s+\S")
 #: In fewer lines a few mistakes are not a misunderstanding of the sheet.
 _TELLING_LINES = 10
@@ -114,6 +117,7 @@ def read_counts(
         readings.append(reading)
         offset += sheet.last_row
     readings = _without_summaries(readings, words, problems, preview)
+    _refuse_what_is_no_room(readings, words, problems)
     _name_rooms(readings, problems, known)
     tables, outside = [], dict.fromkeys(fact for reading in readings for fact in reading.outside)
     for reading in readings:
@@ -186,6 +190,11 @@ class _SheetReading:
     def bad_lines(self) -> int:
         """Lines that were refused."""
         return int(self.rows.bad.sum()) + len(self.sheet.broken)
+
+    def quantity_rank(self, words: Words) -> int:
+        """How surely the header speaks of a count: 0 if it does, more where it may be the book's."""
+        claim = words.families["counts"].claim(self.sheet.headers[self.sheet.fields["quantity"]])
+        return claim.rank if claim is not None and self.context.settings.mapping is None else 1
 
     def read(self, source: str) -> None:
         """Understand the columns; rooms and duplicates need the other sheets too."""
@@ -562,6 +571,35 @@ def _without_summaries(
                 sheet=verdict.sheet,
             )
     return readings
+
+
+def _refuse_what_is_no_room(readings: list[_SheetReading], words: Words, problems: Problems) -> None:
+    """Sheets are summed as rooms: not those of two times, and no list of stock beside what was counted."""
+    of_times: dict[str, str] = {}
+    for reading in readings:
+        name = reading.sheet.name
+        if name is None or not is_time(name, words):
+            continue
+        for article in reading.totals():
+            other = of_times.setdefault(f"{article} {reading.time}", name)
+            if other != name and reading.time is not None:
+                problems.of_file(
+                    f"{article} in {other!r} and {name!r}, which are named after times",
+                    "the sheets of one count",
+                    "Send each count as a file of its own, or hide the sheets of the others. If they are parts of one, "
+                    "name them after their rooms.",
+                    sheet=name,
+                )
+                break
+    counted = [reading for reading in readings if reading.quantity_rank(words) == 0]
+    for reading in readings:
+        if counted and reading.quantity_rank(words) >= _LEVEL and reading.sheet.name != counted[0].sheet.name:
+            problems.of_file(
+                f"a column {reading.sheet.headers[reading.sheet.fields['quantity']]!r}, which may be the book's",
+                f"counts, as in sheet {counted[0].sheet.name!r}",
+                "Hide or remove the sheet if nobody counted it; else give its column the same header.",
+                sheet=reading.sheet.name,
+            )
 
 
 def _name_rooms(readings: list[_SheetReading], problems: Problems, known: Known) -> None:

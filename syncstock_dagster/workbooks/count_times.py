@@ -93,6 +93,20 @@ def said_in(header: str) -> str | None:
     return None
 
 
+def is_time(name: str, words: Words) -> bool:
+    """Whether the name of a sheet says when and not where: "Tuesday", "Jan 2026", "Week 11", "2026-03-01"."""
+    plain = normalised(name)
+    tokens = [token for token in plain.split() if not token.isdigit()]
+    is_month = bool(tokens) and all(token in words.months for token in tokens)
+    numbered = re.match(r"^([^\W\d]+) ?\d{1,4}( \d{2,4})?$", plain)
+    return (
+        said_in(name) is not None
+        or plain in words.when
+        or is_month
+        or (numbered is not None and numbered[1] in words.when_numbered)
+    )
+
+
 _TIMES = frozenset({"counted_at", "time", "began", "ended"})
 
 

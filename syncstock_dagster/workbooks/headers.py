@@ -119,6 +119,9 @@ class Words:
     totals: frozenset[str]
     tallies: frozenset[str]
     summaries: frozenset[str]
+    #: Normalised names of sheets that say when, and those that do with a number behind.
+    when: frozenset[str]
+    when_numbered: frozenset[str]
     #: Normalised words in a header that say that what was counted before does not matter any more.
     last_word: frozenset[str]
     #: Normalised words in the place of a quantity that say that nobody counted.
@@ -170,6 +173,8 @@ def words(words_file: str | None = None) -> Words:
         totals=frozenset(map(normalised, data["totals"]["words"])),
         tallies=frozenset(map(normalised, data["totals"]["tallies"])),
         summaries=frozenset(map(normalised, data["summaries"]["words"])),
+        when=frozenset(map(normalised, data["when"]["words"])),
+        when_numbered=frozenset(map(normalised, data["when"]["numbered"])),
         last_word=frozenset(map(normalised, data["around"]["last_word"])),
         not_counted=frozenset(map(normalised, data["not_counted"]["words"])),
         single=frozenset(map(normalised, data["units"]["single"])),

@@ -273,6 +273,42 @@ CASES = [
         True,
     ),
     Case(
+        "a list of stock beside the sheet that was counted",
+        workbook({"Count": SIMPLE, "Stock": [("sku", "Name", "Stock"), ("A", "x", 5), ("D", "y", 6)]}),
+        {},
+        ("'Stock', which may be the book's",),
+        True,
+    ),
+    Case(
+        "sheets of two weeks",
+        workbook({"This week": SIMPLE, "Last week": [("sku", "count"), ("A", 5), ("B", 4)]}),
+        {},
+        ("A in 'This week' and 'Last week', which are named after times",),
+        True,
+    ),
+    Case(
+        "sheets of months",
+        workbook({"Jan 2026": SIMPLE, "März": [("sku", "count"), ("C", 5)]}),
+        {},
+        ("named after times",),
+        True,
+    ),
+    Case(
+        "sheets of days on which parts were counted",
+        workbook({"Mon": SIMPLE, "Tue": [("sku", "count"), ("D", 5)]}),
+        {"A@Mon": "1", "B@Mon": "2", "C@Mon": "3", "D@Tue": "5"},
+    ),
+    Case(
+        "sheets of two days, each with its own time",
+        workbook(
+            {
+                "2026-02-01": [("Counted at:", "2026-02-01 18:00"), ("sku", "count"), ("A", 1)],
+                "2026-03-01": [("Counted at:", "2026-03-01 18:00"), ("sku", "count"), ("A", 2)],
+            }
+        ),
+        {"A@2026-02-01": "1", "A@2026-03-01": "2"},
+    ),
+    Case(
         "sheets are locations",
         workbook(ROOMS),
         {"A": "1", "B": "2", "C": "3", "A#2": "4", "D": "5"},
