@@ -82,27 +82,14 @@ def prune_files(context: dg.OpExecutionContext, syncstock: SyncStock) -> None:
         context.log.info(f"{syncstock.db().prune_files(who=who)} original files were deleted.")
 
 
-@dg.op(
-    description="Delete what runs told of their steps before what `keep_run_logs_days` of `[operations]` says."
-)
-def prune_run_logs(context: dg.OpExecutionContext, syncstock: SyncStock) -> None:
-    """What Dagster itself would keep for ever; what was materialised, observed and checked stays."""
-    from syncstock_dagster.service.run_logs import forget
-
-    days = syncstock.db().operations_policy.keep_run_logs_days
-    forgotten = forget(context.instance, days) if days else 0
-    context.log.info(f"{forgotten} events of old runs were deleted.")
-
-
 @dg.job(
-    description="Forget what is kept for a while only: events, original files and the steps of Dagster's runs older "
-    "than the shop keeps them. Whoever reads on from before the events is told so.",
+    description="Forget what is kept for a while only: events and original files older than the shop keeps them. "
+    "Whoever reads on from before the events is told so.",
 )
 def housekeeping() -> None:
     """Every night."""
     prune_events()
     prune_files()
-    prune_run_logs()
 
 
 def build_jobs() -> "list[dg.UnresolvedAssetJobDefinition | dg.JobDefinition]":

@@ -122,8 +122,6 @@ class OperationsPolicy(BaseModel):
     keep_events_days: int = Field(default=90, ge=0, le=MOST_DAYS)
     #: So long original files are kept after they came last, ten years by default; 0: for ever.
     keep_files_days: int = Field(default=3650, ge=0, le=MOST_DAYS)
-    #: So long Dagster's runs can be read step by step; 0: for ever. What they materialised and checked stays.
-    keep_run_logs_days: int = Field(default=90, ge=0, le=MOST_DAYS)
 
 
 def load_catalogue_policy(path: Path | None) -> CataloguePolicy:

@@ -121,8 +121,8 @@ nightly_housekeeping = dg.ScheduleDefinition(
     cron_schedule=_cron(get_settings().nightly_close),
     execution_timezone=get_settings().timezone,
     default_status=schedule_status(),
-    description="Every night what is kept for a while only is forgotten: events, by `keep_events_days`, original "
-    "files, by `keep_files_days`, and the steps of Dagster's runs, by `keep_run_logs_days`.",
+    description="Every night what is kept for a while only is forgotten: events, by `keep_events_days`, and "
+    "original files, by `keep_files_days`.",
 )
 
 
