@@ -64,8 +64,7 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
     """
     rows: list[dict[str, Any]] = []
     errors: list[RowError] = []
-    given = changes.to_pylist() if isinstance(changes, pa.Table) else changes
-    for position, change in enumerate(given):
+    for position, change in enumerate(each_mapping("changes", changes)):
         try:
             rows.append(_row(position, change))
         except _Wrong as wrong:
@@ -75,6 +74,29 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
     if errors:
         raise BadInput(f"{len(errors)} change(s) cannot be taken:", tuple(errors))
     return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def each_mapping(what: str, given: Changes | pa.Table) -> list[Mapping[str, Any]]:
+    """The rows of an Arrow table or of a list of mappings.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    expected, remedy = "a list of mappings, or an Arrow table", f"Also one of the {what} is given in a list."
+    if isinstance(given, pa.Table):
+        return list(given.to_pylist())
+    if isinstance(given, Mapping | str | bytes) or not isinstance(given, Iterable):
+        found = RowError(what, None, None, type(given).__name__, expected, remedy)
+        raise BadInput(f"The {what} are no list:", (found,))
+    rows = list(given)
+    wrong = [
+        RowError(what, position, None, repr(row)[:200], "a mapping of fields to values", remedy)
+        for position, row in enumerate(rows)
+        if not isinstance(row, Mapping)
+    ]
+    if wrong:
+        raise BadInput(f"{len(wrong)} of the {what} are no mappings:", tuple(wrong))
+    return rows
 
 
 def changes_of_file(products: pa.Table) -> pa.Table:

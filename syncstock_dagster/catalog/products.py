@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection
 
-from syncstock_dagster.catalog.changes import is_id
+from syncstock_dagster.catalog.changes import each_mapping, is_id
 from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.stock.evidence import PRODUCT_SCHEMA, BadInput, RowError
 from syncstock_dagster.stock.records import canonical_decimal
@@ -34,7 +34,7 @@ def products_table(products: Iterable[Mapping[str, Any]]) -> pa.Table:
     rows, errors = [], []
     ids: dict[Any, int] = {}
     skus: dict[int, Any] = {}
-    for index, product in enumerate(products):
+    for index, product in enumerate(each_mapping("products", products)):
 
         def fail(column: str, expected: str, remedy: str, product: Any = product, index: int = index) -> None:
             found = product.get(column)

@@ -406,6 +406,15 @@ def test_what_cannot_be_said_of_an_article_is_told_by_field(
             db.upsert_products([{"sku": "A", **said}])
 
 
+@pytest.mark.parametrize("given", [{"sku": "A"}, "A", None, 7, ["A"], [{"sku": "A"}, None]])
+def test_articles_are_given_as_a_list_of_mappings(db: SyncStockDB, given: Any) -> None:
+    with pytest.raises(BadInput, match="mapping"):
+        db.stage_products(given, source="zoho")
+    with pytest.raises(BadInput, match="mapping"):
+        db.upsert_products(given)
+    assert db.products().empty
+
+
 def test_a_conflict_ends_when_the_source_agrees_and_begins_again_when_it_does_not(db: SyncStockDB) -> None:
     policy(db, **TRUSTED)
     pulled(db, price=1)
