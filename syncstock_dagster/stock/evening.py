@@ -16,6 +16,7 @@ from typing import Any
 from syncstock_dagster.operations.alerts import Fact
 from syncstock_dagster.stock import days
 from syncstock_dagster.stock.causes import Cause, likeliest
+from syncstock_dagster.stock.evidence import decimal_text
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.stock.reading import not_listed
 from syncstock_dagster.store.connection import connect
@@ -58,10 +59,10 @@ class Item:
         if self.held:
             return "A count of it waits for approval: leave it until that is decided."
         if self.sheet_says is None:
-            return f"Not in your sheet: add it with {_shown(self.remaining)}."
+            return f"Not in your sheet: add it with {decimal_text(self.remaining)}."
         if self.sheet_says - self.remaining == self.pending != 0:
-            return f"Not yet written off: change {_shown(self.sheet_says)} to {_shown(self.remaining)}."
-        return f"Change {_shown(self.sheet_says)} to {_shown(self.remaining)}."
+            return f"Not yet written off: change {decimal_text(self.sheet_says)} to {decimal_text(self.remaining)}."
+        return f"Change {decimal_text(self.sheet_says)} to {decimal_text(self.remaining)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _not_listed(url: str, policies: Policies, span: tuple[date, date]) -> list[M
             "not listed",
             row["sku"],
             row["location"],
-            f"{_shown(row['on_hand'])} in the books, and not in {row['file']}",
+            f"{decimal_text(row['on_hand'])} in the books, and not in {row['file']}",
             row["counted_at"],
             row["file"],
         )
@@ -304,8 +305,8 @@ def open_facts(url: str, policies: Policies, *, today: date, timezone: str) -> l
 
 def _told(row: Row) -> str:
     return (
-        f"{row['sku']} at {row['location']}: counted {_shown(row['counted'])}, the books say "
-        f"{_shown(row['expected'])} (count {row['count_id']})"
+        f"{row['sku']} at {row['location']}: counted {decimal_text(row['counted'])}, the books say "
+        f"{decimal_text(row['expected'])} (count {row['count_id']})"
     )
 
 
@@ -341,9 +342,3 @@ def _rows(connection: Any, name: str, values: Mapping[str, Any]) -> list[Row]:
     cursor = connection.execute(text, needs or None)
     names = [column.name for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def _shown(quantity: Decimal) -> str:
-    """A quantity as a person writes it."""
-    text = f"{quantity:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -25,10 +26,18 @@ __all__ = [
     "BadInput",
     "Evidence",
     "RowError",
+    "decimal_text",
 ]
 
 #: Quantities and prices: at most 18 digits before and 12 after the point; never an exponent, NaN or infinity.
 DECIMAL_TEXT = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+
+
+def decimal_text(number: Decimal) -> str:
+    """An exact number in plain digits: no exponent, no zeros behind the last decimal."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
 
 #: Grain: one row is one line of a document (or one leg of a transfer), or one contribution to a day total.
 MOVEMENT_SCHEMA = pa.schema(

@@ -22,6 +22,7 @@ from syncstock_dagster.stock.evidence import (
     BadInput,
     Evidence,
     RowError,
+    decimal_text,
 )
 
 Quantity: TypeAlias = int | Decimal | float
@@ -412,9 +413,7 @@ def canonical_decimal(number: Decimal) -> str | None:
         return "0"
     if number.adjusted() > 18:
         return None
-    text = f"{number:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
+    text = decimal_text(number)
     return text if DECIMAL_TEXT.fullmatch(text) else None
 
 

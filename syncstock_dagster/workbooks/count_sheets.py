@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncstock_dagster.stock.evidence import COUNT_SCHEMA
+from syncstock_dagster.stock.evidence import COUNT_SCHEMA, decimal_text
 from syncstock_dagster.workbooks import values
 from syncstock_dagster.workbooks.catalogue import Known
 from syncstock_dagster.workbooks.count_times import (
@@ -677,7 +677,7 @@ def _with_lots_summed(counts: pa.Table) -> pa.Table:
         key = tuple(row[name] for name in keys)
         said = remarks.setdefault(key, {}) | ({row["remark"]: None} if row["remark"] else {})
         remarks[key] = said
-        line = first.setdefault(key, row | {"quantity": values.decimal_text(sums[key])})
+        line = first.setdefault(key, row | {"quantity": decimal_text(sums[key])})
         line["remark"] = "; ".join(said) or None
     return pa.Table.from_pylist(list(first.values()), schema=COUNT_SCHEMA)
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from syncstock_dagster.stock.evidence import decimal_text
 from syncstock_dagster.workbooks.evening_sheet import Page, heading, pages
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return decimal_text(value)
     return str(value)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncstock_dagster.stock.evidence import DECIMAL_TEXT
+from syncstock_dagster.stock.evidence import DECIMAL_TEXT, decimal_text
 from syncstock_dagster.workbooks import local_forms, values
 from syncstock_dagster.workbooks.catalogue import Known
 from syncstock_dagster.workbooks.headers import Words, normalised
@@ -159,7 +159,7 @@ class SheetRows(RowReader):
                 continue
             if (code, unit) in packs:
                 factor = packs[code, unit]
-                shown[index] = values.decimal_text(values.EXACT.multiply(Decimal(shown[index]), factor))
+                shown[index] = decimal_text(values.EXACT.multiply(Decimal(shown[index]), factor))
                 converted += factor != 1
                 if not DECIMAL_TEXT.fullmatch(shown[index]):
                     shown[index] = None

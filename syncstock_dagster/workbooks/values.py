@@ -14,7 +14,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Context, Decimal
+from decimal import Context
 from functools import cached_property
 from typing import NamedTuple
 
@@ -150,12 +150,6 @@ def with_minus_in_front(texts: pa.Array) -> pa.Array:
 
 #: Wide enough for the sum of a million quantities of thirty digits.
 EXACT = Context(prec=80)
-
-
-def decimal_text(number: Decimal) -> str:
-    """The canonical text of an exact number."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def negated(numbers: pa.Array) -> pa.Array:
