@@ -43,9 +43,11 @@ def up(
     if demo:
         from syncstock_dagster.cli.evidence import play_demo
         from syncstock_dagster.demo.run import business_days
+        from syncstock_dagster.workbooks.reader_process import end_idle
 
         played = play_demo(db, settings)
         drop_folder, days = str(played), business_days(played)
+        end_idle()  # from here on it is Dagster that reads
     try:
         run(settings, db.url, folder=Path.cwd(), drop_folder=drop_folder, days=days, say=typer.echo)
     except (ServiceError, HomeError) as error:

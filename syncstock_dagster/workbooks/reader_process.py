@@ -263,6 +263,15 @@ def _give_back(child: _Child, limits: Limits) -> None:
     child.kill()
 
 
+def end_idle() -> None:
+    """End the processes that wait: whoever has read its last file for long frees their memory."""
+    with _lock:
+        waiting = _idle[:]
+        _idle.clear()
+    for child in waiting:
+        child.kill()
+
+
 def _forget_after_fork() -> None:
     """A forked process must not share the pipes of its parent's readers."""
     global _lock

@@ -225,6 +225,16 @@ def test_many_files_are_read_by_one_process_at_a_time_and_leave_no_process_behin
     assert len(reader_process._idle) <= max(before, reader_process._KEPT)
 
 
+def test_who_has_read_its_last_file_ends_the_processes_that_wait_and_can_read_again():
+    read_book(SIMPLE, Wording(), LIMITS)
+    waiting = list(reader_process._idle)
+    assert waiting
+    reader_process.end_idle()
+    assert not reader_process._idle
+    assert all(child.process.returncode is not None for child in waiting)
+    assert read_book(SIMPLE, Wording(), LIMITS).grids
+
+
 def test_a_process_with_very_many_open_files_reads_one_more():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_048), hard))
