@@ -63,14 +63,15 @@ def classify(sheet: Sheet, words: Words, known: Known, *, read_hidden: bool) -> 
     if not read_hidden:
         _leave_out_hidden(lines)
     no_code = _blank(sheet, "sku") & _blank(sheet, "inventory_id")
-    no_quantity = _blank(sheet, "quantity") | _to_fill_in(sheet) | _says_not_counted(sheet, words)
+    says_not_counted = _says_not_counted(sheet, words)
+    no_quantity = _blank(sheet, "quantity") | _to_fill_in(sheet) | says_not_counted
     _leave_out_column_numbers(lines)
     totals = announced_sums(sheet, words, known, no_code) & lines.active
     lines.active &= ~totals
     no_number = _no_number(sheet)
     _find_sections(lines, words, no_quantity | no_number)
     _leave_out_remarks(lines, words, no_number & ~no_quantity)
-    _note_uncounted(lines, no_code, no_quantity)
+    _note_uncounted(lines, no_code, no_quantity, says_not_counted)
     lines.active &= ~no_quantity
     by_name, lines.doubtful_sums = sums_by_name(sheet, lines.active, totals, words, known)
     totals |= by_name
@@ -320,7 +321,8 @@ def _blank_texts(column: pa.Array) -> Mask:
     return distinct.rows(distinct.blank)
 
 
-def _note_uncounted(lines: Lines, no_code: Mask, no_quantity: Mask) -> None:
+def _note_uncounted(lines: Lines, no_code: Mask, no_quantity: Mask, says_not_counted: Mask) -> None:
     lines.uncounted = uncounted = lines.active & no_quantity & ~no_code
-    _leave_out(lines, uncounted, "no quantity: not counted, which is not zero")
+    _leave_out(lines, uncounted & ~says_not_counted, "no quantity: not counted, which is not zero")
+    _leave_out(lines, uncounted & says_not_counted, "the line says that nobody counted, which is not zero")
     _leave_out(lines, lines.active & no_quantity & no_code, "neither a code nor a quantity")
