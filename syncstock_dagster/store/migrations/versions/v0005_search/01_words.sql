@@ -25,7 +25,7 @@ begin
       return false;
     end;
   end if;
-  select n.nspname, case when string_to_array(e.extversion, '.')::int[] >= '{1,5}' then ' (siglen = 192)' else '' end
+  select n.nspname, case when string_to_array(e.extversion, '.')::int[] >= '{1,5}' then ' (siglen = 64)' else '' end
   into home, signature
   from pg_extension as e
   join pg_namespace as n on n.oid = e.extnamespace
@@ -35,7 +35,7 @@ begin
   end if;
   if to_regclass('syncstock.products_trigrams') is null then
     -- The usual signatures of 12 bytes are all ones a level or two up, and say nothing there: of 50,000 articles with
-    -- names like a shop's the nearest are found faster with these, and changed names cost less.
+    -- names like a shop's the nearest are found faster with longer ones. Still longer ones cost more when names change.
     execute format(
       'create index products_trigrams on syncstock.products '
       'using gist (syncstock.article_words(sku, name) %I.gist_trgm_ops%s)', home, signature);
