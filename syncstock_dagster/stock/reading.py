@@ -170,6 +170,9 @@ def aware(name: str, instant: datetime | None) -> datetime | None:
 
 
 def _ask(url: str, name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    limit = values.get("limit", 1)
+    if not isinstance(limit, int) or not 1 <= limit < 2**63:
+        raise BadInput(f"limit is {limit!r}: it is how many rows there may be at most, one or more.")
     with connect(url) as connection:
         cursor = connection.execute(statement(name if "/" in name else f"reading/{name}"), values or None)
         assert cursor.description is not None

@@ -361,6 +361,13 @@ def test_sales_go_on_while_changes_wait(db: SyncStockDB) -> None:
     assert db.run_sync((), [SalesRecord(1, 1, at=NOON, ref="S")]).status == "posted"
 
 
+@pytest.mark.parametrize("limit", [0, -1, 2**63, "many", None])
+def test_at_most_no_rows_is_no_question(db: SyncStockDB, limit: Any) -> None:
+    for ask in (db.operations, db.dead_letters, db.deliveries, db.rollbacks, db.staged):
+        with pytest.raises(BadInput, match="limit is"):
+            ask(limit=limit)
+
+
 def test_operations_are_found_among_many_orders(db: SyncStockDB) -> None:
     db.change_products([{"sku": "A", "inventory_id": 1}])
     db.run_sync([PurchaseRecord(1, 100, at=NOON, ref="P")])
