@@ -126,6 +126,9 @@ class Words:
     last_word: frozenset[str]
     #: Normalised words in the place of a quantity that say that nobody counted.
     not_counted: frozenset[str]
+    #: Normalised headers of columns that say whether anybody counted, and the words there that say no.
+    counted_questions: frozenset[str]
+    noes: frozenset[str]
     single: frozenset[str]
     measures: frozenset[str]
     packs: frozenset[str]
@@ -177,6 +180,8 @@ def words(words_file: str | None = None) -> Words:
         when_numbered=frozenset(map(normalised, data["when"]["numbered"])),
         last_word=frozenset(map(normalised, data["around"]["last_word"])),
         not_counted=frozenset(map(normalised, data["not_counted"]["words"])),
+        counted_questions=frozenset(map(normalised, data["not_counted"]["questions"])),
+        noes=frozenset(map(normalised, data["not_counted"]["no"])),
         single=frozenset(map(normalised, data["units"]["single"])),
         measures=frozenset(map(normalised, data["units"]["measure"])),
         packs=packs,

@@ -107,10 +107,13 @@ def _says_not_counted(sheet: Sheet, words: Words) -> Mask:
         looked_at.append(sheet.fields["remark"])
     for place in looked_at:
         texts = values.Distinct.of(sheet.columns[place])
-        wordy = np.flatnonzero(values.matches(texts.texts, r"^\s*\pL.{1,30}$"))
+        says_so = words.not_counted
+        if place != sheet.fields["quantity"] and normalised(sheet.headers[place]) in words.counted_questions:
+            says_so |= words.noes
+        wordy = np.flatnonzero(values.matches(texts.texts, r"^\s*\pL.{0,30}$"))
         says = np.zeros(len(texts.texts), dtype=np.bool_)
         for index in wordy[:_MOST_WORDS]:
-            says[index] = normalised(texts.texts[int(index)].as_py()) in words.not_counted
+            says[index] = normalised(texts.texts[int(index)].as_py()) in says_so
         found |= texts.rows(says)
     return found
 

@@ -373,6 +373,18 @@ CASES = [
         left_out=("says that nobody counted",),
     ),
     Case(
+        "Odoo's zero beside its word that nobody counted",
+        _csv("default_code,inventory_quantity,inventory_quantity_set\nA,1,True\nB,0.0,False\nC,0.0,True\n"),
+        {"A": "1", "C": "0"},
+        left_out=("says that nobody counted",),
+    ),
+    Case(
+        "a column that asks whether it was counted",
+        _csv("sku,qty,Counted?\nA,1,y\nB,0,n\nC,3,no\n"),
+        {"A": "1"},
+        left_out=("says that nobody counted",),
+    ),
+    Case(
         "the date in the header of the quantity",
         _csv("Artikelnummer;Bestand 28.02.2026\nA;1\n"),
         {"A": "1"},
