@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -22,15 +22,17 @@ class SyncStock(dg.ConfigurableResource):
 
     database_url: str | None = None
     drop_folder: str | None = None
+    _db: Any = PrivateAttr(default=None)
     _alive: Any = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """A worker says that it lives: it holds a lock for its run until it ends, however it ends."""
+        """A run has one database and one configuration. Its worker holds a lock until it ends, however it ends."""
         if context.run is not None:
             import psycopg
 
             _keep_connections(context.instance)
-            self._alive = psycopg.connect(self.db().url, autocommit=True, application_name="syncstock run")
+            self._db = self.db()
+            self._alive = psycopg.connect(self._db.url, autocommit=True, application_name="syncstock run")
             self._alive.execute(
                 "select pg_advisory_lock_shared(hashtextextended(%s, 0))", (context.run.run_id,)
             )
@@ -39,7 +41,7 @@ class SyncStock(dg.ConfigurableResource):
         """The worker's work is done."""
         if self._alive is not None:
             self._alive.close()
-            self._alive = None
+            self._alive = self._db = None
 
     def living_runs(self, run_ids: Collection[str]) -> set[str]:
         """Those of the runs whose worker lives."""
@@ -57,6 +59,8 @@ class SyncStock(dg.ConfigurableResource):
 
     def db(self) -> SyncStockDB:
         """The database, its server started where it is the embedded one."""
+        if self._db is not None:
+            return cast("SyncStockDB", self._db)
         from syncstock_dagster.database import SyncStockDB
 
         return SyncStockDB(self.database_url)

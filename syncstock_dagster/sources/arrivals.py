@@ -25,6 +25,7 @@ from syncstock_dagster.stock.deliveries import Receipt
 from syncstock_dagster.stock.policy import Kind
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.workbooks.reader_process import start_ahead
 
 if TYPE_CHECKING:
     from syncstock_dagster.database import SyncStockDB
@@ -118,6 +119,7 @@ def look(
     unknown = [file for file in first.values() if file.name not in seen]
     if not unknown:
         return Listing((), seen, (), tuple(file.name for file in everything))
+    start_ahead()  # what reads files gets ready meanwhile
     sleep(max(_until_settled(file, settle_seconds) for file in unknown))
     everything = list_drop(folder, wanted.kind if wanted else None)
     second = _of(everything, wanted)

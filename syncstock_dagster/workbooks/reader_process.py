@@ -263,6 +263,12 @@ def _give_back(child: _Child, limits: Limits) -> None:
     child.kill()
 
 
+def start_ahead() -> None:
+    """Have a process wait for a file, so that it is ready by the time that there is one."""
+    limits = Limits.of_settings()
+    _give_back(_take(limits.megabytes), limits)
+
+
 def end_idle() -> None:
     """End the processes that wait: whoever has read its last file for long frees their memory."""
     with _lock:

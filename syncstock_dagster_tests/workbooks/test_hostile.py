@@ -225,6 +225,16 @@ def test_many_files_are_read_by_one_process_at_a_time_and_leave_no_process_behin
     assert len(reader_process._idle) <= max(before, reader_process._KEPT)
 
 
+def test_a_process_is_started_before_there_is_a_file_and_reads_it():
+    reader_process.end_idle()
+    reader_process.start_ahead()
+    (waiting,) = reader_process._idle
+    reader_process.start_ahead()
+    assert reader_process._idle == [waiting], "one is enough"
+    assert read_book(SIMPLE, Wording(), Limits.of_settings()).grids
+    assert reader_process._idle == [waiting]
+
+
 def test_who_has_read_its_last_file_ends_the_processes_that_wait_and_can_read_again():
     read_book(SIMPLE, Wording(), LIMITS)
     waiting = list(reader_process._idle)
