@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         dagster_host: The address at which Dagster's webserver listens.
         dagster_port: Its port.
         automation: Whether sensors and schedules run from the start; a person may switch each of them in the UI.
-        look_every_seconds: Between two looks into the drop folder.
+        look_every_seconds: Between two looks into the drop folder, at most.
         settle_seconds: How long a file must lie unchanged before it is taken for complete.
         morning_sync: Local time of the morning's sync.
         evening_report: Local time of the report of what to change in Excel.

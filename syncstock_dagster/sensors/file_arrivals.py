@@ -38,6 +38,9 @@ _MOST_BYTES = 64 * 1024 * 1024
 _MOST_SECONDS = 25.0
 _MOST_WAITING = 1_000
 
+#: Dagster's daemon looks round every five seconds: a sensor is asked that much later than its interval says, at most.
+_DAEMON_SECONDS = 5
+
 
 @dataclass(slots=True)
 class _Tick:
@@ -61,7 +64,7 @@ class _Tick:
 @dg.sensor(
     name=_NAME,
     job=daily_sync,
-    minimum_interval_seconds=get_settings().look_every_seconds,
+    minimum_interval_seconds=max(1, get_settings().look_every_seconds - _DAEMON_SECONDS),
     default_status=sensor_status(),
     description="Looks into the drop folder. Files that are complete and new, by their content, become one run of "
     "daily_sync for each stretch of days on which their rows stand; so do deliveries that were received and not "
