@@ -292,11 +292,12 @@ def test_columns_that_are_not_read_are_named():
 
 def test_a_gzipped_file_says_the_same():
     content = csv_file([HEADER, GOOD])
-    packed = parse(gzip.compress(content), "sales.csv.gz")
+    sent = gzip.compress(content)  # once: the second of the clock is in it
+    packed = parse(sent, "sales.csv.gz")
     assert packed.evidence.movements.equals(parse(content).evidence.movements)
     assert packed.canonical_sha256 == parse(content).canonical_sha256
     assert packed.content_sha256 != parse(content).content_sha256
-    assert packed.original == gzip.compress(content)
+    assert packed.original == sent
 
 
 def test_several_gzip_members_are_one_file():
