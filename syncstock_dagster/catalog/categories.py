@@ -6,8 +6,9 @@ What belongs here: changing categories. What does not: which article is in which
 from __future__ import annotations
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 _LONGEST_NAME = 200
 

@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from syncstock_dagster.catalog.identifiers import LONGEST_CODE, what_is_wrong
 from syncstock_dagster.errors import BadInput, RowError
-from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.stock.records import canonical_decimal
+from syncstock_dagster.store.storable import is_storable
 
 _SCHEMA = pa.schema(
     [

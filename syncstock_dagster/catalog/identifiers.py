@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from syncstock_dagster.operations.log import is_storable
+from syncstock_dagster.store.storable import is_storable
 
 LONGEST_CODE = 200
 _GTIN = re.compile(r"\d{8}|\d{12,14}")

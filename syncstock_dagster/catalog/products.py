@@ -14,11 +14,11 @@ import pyarrow as pa
 from psycopg import Connection
 
 from syncstock_dagster.catalog.changes import each_mapping, is_id
-from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.stock.evidence import PRODUCT_SCHEMA, BadInput, RowError
 from syncstock_dagster.stock.records import canonical_decimal
 from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 _LONGEST_CODE = 200
 _PRODUCT_COLUMNS = ("inventory_id", "sku", "name", "category", "price", "cost")

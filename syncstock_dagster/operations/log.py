@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,10 +31,9 @@ from syncstock_dagster.errors import BadInput, told_error
 from syncstock_dagster.operations.performance import Performance
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
-from syncstock_dagster.store.storable import storable, storable_json
+from syncstock_dagster.store.storable import is_storable, storable, storable_json
 
 _ATTEMPTS = 6
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 Statistics = dict[str, Any]
 
@@ -159,11 +157,6 @@ def current_actor(who: str | None = None) -> tuple[str, str | None]:
     """Who acts here and now, and the Dagster run on whose behalf."""
     now = _acting.get()
     return who or now.who or operating_system_user(), now.dagster_run_id
-
-
-def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
-    return _UNSTORABLE.search(text) is None
 
 
 def can_pass(error: Exception) -> bool:

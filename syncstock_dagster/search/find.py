@@ -21,7 +21,6 @@ from typing import Any
 from psycopg import Connection
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.search.embedding import Embedding, find_embedding
 from syncstock_dagster.search.places import (
     IndexUnusableError,
@@ -36,6 +35,7 @@ from syncstock_dagster.search.update import NOT_INSTALLED, Current, current_inde
 from syncstock_dagster.settings import get_settings
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 #: How far each way looks.
 _WIDTH = 100

@@ -124,9 +124,8 @@ def _walk(
 
 
 def _is_file_inside(full: str, info: dict[str, Any], base: str) -> bool:
-    if not info.get(
-        "islink"
-    ):  # folders behind links are not walked, so what is none itself lies where it seems to
+    # Folders behind links are not walked, so what is no link itself lies where it seems to.
+    if not info.get("islink"):
         return bool(info["type"] == "file")
     path = Path(full).resolve()
     return path.is_file() and path.is_relative_to(Path(base).resolve())

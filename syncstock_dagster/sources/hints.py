@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import Operation, is_storable
+from syncstock_dagster.operations.log import Operation
 from syncstock_dagster.sources.protocol import Ask, Source
 from syncstock_dagster.sources.pull import Answered, PullResult, Rules, pull
 from syncstock_dagster.store.connection import connect
+from syncstock_dagster.store.storable import is_storable
 
 #: Of one run.
 _MOST = 500

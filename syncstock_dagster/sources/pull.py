@@ -27,13 +27,14 @@ from psycopg import Connection
 from syncstock_dagster.catalog.policy import CataloguePolicy
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import Handler, Letter, bury
-from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.sources.protocol import Ask, Page, PausedError, RefusedError, Source, SourceError
 from syncstock_dagster.sources.staged_pages import ROW, stage_page
 from syncstock_dagster.sources.taking import take_staged
 from syncstock_dagster.stock.policy import Policies
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 #: An open pull that got no page for so long is begun anew: too much has moved between its pages.
 _GOES_ON_FOR = timedelta(hours=36)

@@ -16,12 +16,12 @@ import pyarrow as pa
 from syncstock_dagster.catalog.changes import changes_table
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.operations.dead_letters import bury
-from syncstock_dagster.operations.log import Operation, is_storable
+from syncstock_dagster.operations.log import Operation
 from syncstock_dagster.sources.protocol import Ask, Item, Level, Page
 from syncstock_dagster.stock.records import canonical_decimal
 from syncstock_dagster.store.copy import copy_table
 from syncstock_dagster.store.statements import statement
-from syncstock_dagster.store.storable import storable_json
+from syncstock_dagster.store.storable import is_storable, storable_json
 
 #: The kind of dead letters that are rows of a source; they are replayed by asking the source again.
 ROW = "source.row"

@@ -18,10 +18,10 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from syncstock_dagster.accounts import Accounts, read_accounts
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import is_storable
 from syncstock_dagster.sources.clock import Clock
 from syncstock_dagster.sources.protocol import Source
 from syncstock_dagster.stock.policy import ConfigError, resolve_callable
+from syncstock_dagster.store.storable import is_storable
 
 #: What opens each source that comes along; ``opener`` in its table names another, or that of a new source.
 OPENERS = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from syncstock_dagster.catalog.changes import changes_of_file
 from syncstock_dagster.catalog.policy import CataloguePolicy
 from syncstock_dagster.catalog.staging import commit_trusted, take_changes
-from syncstock_dagster.operations.log import Operation, Outcome, Statistics, is_storable, run_operation
+from syncstock_dagster.operations.log import Operation, Outcome, Statistics, run_operation
 from syncstock_dagster.stock.calls import post_evidence
 from syncstock_dagster.stock.deliveries import Receipt, find_known, receive
 from syncstock_dagster.stock.evidence import BadInput, Evidence
@@ -25,6 +25,7 @@ from syncstock_dagster.stock.results import SyncResult
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.copy import from_bytes
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 if TYPE_CHECKING:
     import pyarrow as pa

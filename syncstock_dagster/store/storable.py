@@ -1,7 +1,7 @@
 """Text that PostgreSQL can hold: it has no NUL, and no half of a character.
 
-What belongs here: showing what others said where it cannot be kept as it is. What does not: refusing it, which whoever
-needs it exactly does (``operations.log.is_storable``).
+What belongs here: telling whether a text is such, and showing what others said where it cannot be kept as it is. What
+does not: refusing it, which whoever needs it exactly does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
+    return _UNSTORABLE.search(text) is None
 
 
 def storable(text: str) -> str:

@@ -20,12 +20,13 @@ import psycopg
 import stamina
 
 from syncstock_dagster.errors import BadInput
-from syncstock_dagster.operations.log import can_pass, current_actor, is_storable
+from syncstock_dagster.operations.log import can_pass, current_actor
 from syncstock_dagster.stock.orders.answers import Answer, OrderResult
 from syncstock_dagster.stock.orders.policy import OrdersPolicy
 from syncstock_dagster.stock.records import canonical_decimal
 from syncstock_dagster.store.connection import connect
 from syncstock_dagster.store.statements import statement
+from syncstock_dagster.store.storable import is_storable
 
 #: Looks for newer evidence and posts it; the names of the deliveries that it brought.
 Look = Callable[[], tuple[str, ...]]
