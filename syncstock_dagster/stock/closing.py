@@ -1,6 +1,6 @@
 """Publishing days: from its close on, every change of a day is a restatement (law L12).
 
-What belongs here: closing. What does not: noticing the changes (``posting/write_ranges.sql``).
+What belongs here: closing. What does not: noticing the changes (``posting/restate_snapshots.sql``).
 """
 
 from __future__ import annotations

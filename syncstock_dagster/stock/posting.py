@@ -186,7 +186,9 @@ class Posting:
         with self._stage("snapshots"):
             self._do("day_deltas")
             self._analyze("run_day_deltas")
-            self._do("write_ranges")
+            self._do("restate_snapshots")
+            self._do("begin_ranges")
+            self._do("shift_ranges")
             self._do("restate_variances")
             if self._exists("run_entries where events < 0"):
                 self._do("first_days")

@@ -62,6 +62,7 @@ create temp table run_before (like movements) on commit delete rows;
 
 create temp table run_pairs (
   inventory_id bigint, location_id int, on_hand numeric, stamp timestamptz,
+  begun date,                               -- the first day of the stored closing balances; null: none is stored
   primary key (inventory_id, location_id)
 ) on commit delete rows;
 
