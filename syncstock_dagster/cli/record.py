@@ -124,7 +124,10 @@ def operations(
     if as_json:
         for row in rows:
             del row["seconds"]
-    output.show(rows, wanted, as_json=as_json, nothing="Nothing was done yet.")
+    nothing = "Nothing was done yet."
+    if types or statuses:
+        nothing = "Nothing like that was done; `syncstock operations kinds` shows what was."
+    output.show(rows, wanted, as_json=as_json, nothing=nothing)
 
 
 @operations_app.command("kinds")
