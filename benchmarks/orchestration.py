@@ -79,6 +79,7 @@ def _dagster(stock: str, own: str, folder: Path, drop: Path) -> dict[str, float]
     from syncstock_dagster import SyncStockDB
     from syncstock_dagster.definitions import build_defs
     from syncstock_dagster.resources import SyncStock
+    from syncstock_dagster.sensors.asking import request
     from syncstock_dagster.service import home as dagster_home
     from syncstock_dagster.settings import Settings
 
@@ -96,12 +97,11 @@ def _dagster(stock: str, own: str, folder: Path, drop: Path) -> dict[str, float]
     with dg.DagsterInstance.from_config(str(home)) as instance:
 
         def work(first: date, days: int) -> None:
-            last = first + timedelta(days=days - 1)
-            tags = {
-                "dagster/asset_partition_range_start": first.isoformat(),
-                "dagster/asset_partition_range_end": last.isoformat(),
-            }
-            assert job.execute_in_process(instance=instance, tags=tags).success
+            # As a sensor, a schedule and the launchpad ask: for one day by its key, for several by a range.
+            asked = request((first, first + timedelta(days - 1)), asked_by="benchmark", about=(), tags={})
+            assert job.execute_in_process(
+                instance=instance, partition_key=asked.partition_key, tags=asked.tags
+            ).success
 
         measured["the backfill"] = timed(lambda: work(FIRST, DAYS))
         assert len(db.deliveries(state="received")) == 0
