@@ -27,15 +27,13 @@ create view negative_stock as
 select s.inventory_id, s.location_id, s.on_hand, since.effective_at as negative_since
 from item_stock as s
 cross join lateral (
-  select max(b.effective_at) filter (where b.running < 0 and coalesce(b.before, 0) >= 0) as effective_at
+  select max(b.effective_at) filter (where b.running < 0 and b.running >= b.change) as effective_at
   from (
-    select effective_at, running, lag(running) over (order by effective_at) as before
-    from (
-      select e.effective_at, sum(sum(e.delta)) over (order by e.effective_at) as running
-      from ledger_entries as e
-      where e.inventory_id = s.inventory_id and e.location_id = s.location_id
-      group by e.effective_at
-    ) as balances
+    select e.effective_at, sum(e.delta) as change,
+           sum(sum(e.delta)) over (order by e.effective_at rows unbounded preceding) as running
+    from ledger_entries as e
+    where e.inventory_id = s.inventory_id and e.location_id = s.location_id
+    group by e.effective_at
   ) as b
 ) as since
 where s.on_hand < 0;
