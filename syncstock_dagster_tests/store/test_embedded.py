@@ -384,6 +384,7 @@ def test_settings_fit_the_machine() -> None:
     assert of(8 * GIBIBYTE)["shared_buffers"] == "2048MB"
     assert (of(8 * GIBIBYTE)["work_mem"], of(GIBIBYTE)["work_mem"]) == ("64MB", "16MB")
     assert of(8 * GIBIBYTE)["maintenance_work_mem"] == "512MB"
+    assert (of(8 * GIBIBYTE)["wal_buffers"], of(GIBIBYTE)["wal_buffers"]) == ("64MB", "8MB")
     assert server_settings(GIBIBYTE, 4 * GIBIBYTE, Path("/tmp/s"))["max_wal_size"] == "1024MB"
     assert of(100 * MEBIBYTE)["shared_buffers"] == "25MB"
 
