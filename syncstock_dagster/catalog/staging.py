@@ -123,7 +123,7 @@ def take_changes(
     }
     with performance.stage("copy", rows=len(changes)):
         copy_table(connection, "raw_changes", changes)
-        connection.execute("analyze raw_changes")
+        connection.execute("analyze raw_changes (sku, inventory_id)")
         unknown = connection.execute(statement("staging/unknown"), values).fetchall()
         bury(
             operation, source, "product",
@@ -200,8 +200,9 @@ def decide_staged(
             "staging_ids": None if staging_ids is None else list(staging_ids),
             "uuid": operation_uuid,
         }
-        ids = [row[0] for row in operation.connection.execute(statement("staging/decide"), values)]
-        if not ids:
+        row = operation.connection.execute(statement("staging/decide"), values).fetchone()
+        assert row is not None
+        if not (ids := row[0]):
             raise BadInput("None of these changes waits: they are committed, rejected or replaced already.")
         if decision == "rejected":
             operation.connection.execute(statement("staging/agree_rejected"), {**values, "staging_ids": ids})
@@ -232,17 +233,18 @@ def commit_staged(
     _need_ids(staging_ids)
 
     def work(operation: Operation) -> Statistics:
-        rows = operation.connection.execute(
-            "select s.staging_id, s.source from products_staging as s "
+        approved = operation.connection.execute(
+            "select s.source, array_agg(s.staging_id) from products_staging as s "
             "join sync_operations as o on o.operation_id = s.sync_operation_id "
-            "where s.status = 'approved' and (%(ids)s::bigint[] is null or s.staging_id = any(%(ids)s::bigint[])) "
-            "and (%(uuid)s::text is null or o.operation_uuid::text = %(uuid)s::text)",
+            "where s.status = 'approved' and s.is_open "
+            "and (%(ids)s::bigint[] is null or s.staging_id = any(%(ids)s::bigint[])) "
+            "and (%(uuid)s::text is null or o.operation_uuid::text = %(uuid)s::text) "
+            "group by s.source order by s.source",
             {"ids": None if staging_ids is None else list(staging_ids), "uuid": operation_uuid},
         ).fetchall()
         operation.connection.execute(statement("staging/temp_tables"))
         total: Statistics = {"committed": 0, "left": 0}
-        for source in sorted({row[1] for row in rows}):
-            ids = [row[0] for row in rows if row[1] == source]
+        for source, ids in approved:
             done = commit_rows(operation, source, ids, ["approved"], reason or None)
             total = {name: total[name] + done[name] for name in total}
             operation.connection.execute("truncate run_commit, run_losers")
@@ -271,7 +273,7 @@ def commit_rows(
     }
     with operation.performance.stage("commit", rows=len(staging_ids)):
         chosen = connection.execute(statement("staging/choose"), values).rowcount
-        connection.execute("analyze run_commit")
+        connection.execute("analyze run_commit (staging_id, inventory_id, sku, change_type)")
         for name in _CHECK:
             connection.execute(statement(f"staging/{name}"), values)
         apply_changes(operation, source)

@@ -19,5 +19,5 @@ set change_data = case
       select from sync_conflicts as o
       where o.staging_id = s.staging_id and o.status = 'open' and o.conflict_id <> %(conflict_id)s)
 from settled as c
-where s.staging_id = c.staging_id and s.status in ('staged', 'approved')
+where s.staging_id = c.staging_id and s.is_open
 returning s.staging_id

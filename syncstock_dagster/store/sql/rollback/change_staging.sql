@@ -9,7 +9,7 @@ with changed as (
         else 'staged' end
   where (%(inventory_ids)s::bigint[] is null or s.source_product_id = any(%(inventory_ids)s::bigint[]))
     and ((s.status = 'committed' and s.commit_operation_id = %(target_id)s)
-         or (s.status in ('staged', 'approved') and s.sync_operation_id = %(target_id)s)
+         or (s.is_open and s.sync_operation_id = %(target_id)s)
          or (s.status = 'rolled_back'
              and coalesce(s.commit_operation_id, s.sync_operation_id) in (
                select r.original_operation_id from sync_rollbacks as r

@@ -14,7 +14,7 @@ evidence as (
       or exists (select from stock_counts as c where c.withdrawn_by = %(id)s)
       or exists (select from quarantine as q where q.withdrawn_by = %(id)s)
     else exists (select from products_staging as g
-                 where g.sync_operation_id = %(id)s and g.status in ('staged', 'approved'))
+                 where g.sync_operation_id = %(id)s and g.is_open)
       or exists (select from deliveries as d join movements as m using (delivery_id)
                  where d.operation_id = %(id)s and m.state <> 'withdrawn')
       or exists (select from deliveries as d join stock_counts as c using (delivery_id)

@@ -51,11 +51,11 @@ conflicts as (
     select c.position, c.sku, s.sku
     from run_changes as c
     join products_staging as s on lower(btrim(s.sku)) = lower(btrim(c.sku)) and s.sku <> c.sku
-    where c.change_type = 'create' and s.change_type = 'create' and s.status in ('staged', 'approved')
+    where c.change_type = 'create' and s.change_type = 'create' and s.is_open
       and s.source <> %(source)s
       and not exists (
         select from products_staging as e
-        where e.source = s.source and e.sku = c.sku and e.status in ('staged', 'approved'))) as t
+        where e.source = s.source and e.sku = c.sku and e.is_open)) as t
   group by t.position, t.sku
   union all
   select c.position, 'exists_with_different_content', 'sku', c.inventory_id,

@@ -4,7 +4,7 @@
 with waiting as (
   select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote
   from products_staging as s
-  where s.source = %(source)s and s.status in ('staged', 'approved')
+  where s.source = %(source)s and s.is_open
     and (s.sku in (select c.sku from run_changes as c)
          or s.source_product_id in (select c.inventory_id from run_changes as c))
   order by s.staging_id

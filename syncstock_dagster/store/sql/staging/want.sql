@@ -10,5 +10,5 @@ where (exists (select from run_fields as f where f.position = c.position)
              where k.position = c.position and k.field = 'sku' and k.verdict = 'local')))
   and not (c.change_type = 'create' and exists (
     select from products_staging as r
-    where r.source = %(source)s and r.sku = c.sku and r.status = 'rejected' and r.change_type = 'create'
+    where r.source = %(source)s and r.sku = c.sku and r.is_rejected and r.change_type = 'create'
       and r.remote = c.remote and r.source <> 'people'))
