@@ -20,7 +20,7 @@ create table products (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   last_synced timestamptz
-);
+) with (fillfactor = 50);                         -- a new price finds room beside the old one, and touches no index
 
 alter sequence inventory_id_seq owned by products.inventory_id;
 
