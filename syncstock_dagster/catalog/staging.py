@@ -130,9 +130,8 @@ def take_changes(
             [(payload, "neither a SKU nor a code that is known") for _, payload in unknown],
         )  # fmt: skip
     with performance.stage("compare", rows=len(changes)):
-        for name in ("find_articles", "compare"):
-            connection.execute(statement(f"staging/{name}"), values)
-        connection.execute("analyze run_changes, run_fields")
+        connection.execute(statement("staging/find_articles"), values)
+        connection.execute("analyze run_changes (position, inventory_id, sku, change_type)")
     with performance.stage("conflicts"):
         found = connection.execute(statement("staging/find_conflicts"), values).rowcount
         if found:

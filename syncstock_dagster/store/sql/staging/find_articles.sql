@@ -1,6 +1,8 @@
 -- Which article each change is about: the id given, else the exact SKU, else, without a SKU, the one that has the
 -- source's own code. Of one article twice in a call, the later row counts. The newest version is the state (audit
--- L02). An article whose creation was rolled back comes again. Grain: change.
+-- L02). An article whose creation was rolled back comes again. With it, what differs from the article as it is, and
+-- whether both sides have moved since they agreed last; what the source said before is no news: a local change since
+-- then stands. Grain: change.
 with said as (
   select r.position, r.sku, r.inventory_id, r.change_type, r.modified_at,
          case when r.change_type = 'delete' then '{"is_active": false}'::jsonb else r.fields end as fields
@@ -42,12 +44,34 @@ named as (
     select p.inventory_id, p.version, v.product_data as state
     from products as p
     join product_versions as v on v.inventory_id = p.inventory_id and v.version_number = p.version
-  ) as t on t.inventory_id = f.article)
+  ) as t on t.inventory_id = f.article),
+latest as (
+  select distinct on (n.article, case when n.article is null then n.sku end) n.*
+  from named as n
+  where n.sku is not null and (n.article is not null or n.asked is distinct from 'delete')
+  order by n.article, case when n.article is null then n.sku end, n.position desc)
 insert into run_changes
-  (position, inventory_id, asked_id, sku, change_type, is_said_new, version, state, remote, modified_at)
-select distinct on (n.article, case when n.article is null then n.sku end)
-       n.position, n.article, n.asked_id, n.sku, n.change_type, coalesce(n.is_said_new, false), n.version,
-       coalesce(n.state, '{}'), n.fields, n.modified_at
-from named as n
-where n.sku is not null and (n.article is not null or n.asked is distinct from 'delete')
-order by n.article, case when n.article is null then n.sku end, n.position desc
+  (position, inventory_id, asked_id, sku, change_type, is_said_new, version, remote, modified_at, change_data, standing,
+   contested, is_news)
+select l.position, l.article, l.asked_id, l.sku, l.change_type, coalesce(l.is_said_new, false), l.version, l.fields,
+       l.modified_at, coalesce(d.change_data, '{}'), coalesce(d.standing, '{}'), coalesce(d.contested, '{}'),
+       coalesce(d.is_news, false)
+from latest as l
+left join product_syncs as y on y.inventory_id = l.article and y.system = %(source)s
+cross join lateral (
+  select jsonb_object_agg(f.key, jsonb_build_object('old', f.old, 'new', f.new)) filter (where f.differs)
+           as change_data,
+         array_agg(f.key) filter (where f.differs and f.stands) as standing,
+         array_agg(f.key) filter (
+           where f.differs and not f.stands and y.remote ? f.key
+             and nullif(y.agreed -> f.key, 'null') is distinct from f.old) as contested,
+         bool_or((y.remote -> f.key, y.agreed -> f.key) is distinct from (f.value, f.value))
+           filter (where not f.differs) as is_news
+  from (
+    select v.key, v.value, v.old, v.new, v.old is distinct from v.new as differs,
+           y.remote ? v.key and nullif(y.remote -> v.key, 'null') is not distinct from v.new as stands
+    from (
+      select e.key, e.value, l.state -> e.key as old, nullif(e.value, 'null') as new
+      from jsonb_each(l.fields) as e
+      offset 0) as v  -- or it is worked out wherever it is named
+    ) as f) as d

@@ -3,12 +3,12 @@
 -- means two articles), and something new that is there already with another content.
 -- Grain: change, kind and field.
 with codes as (
-  select f.position, f.field, substr(f.field, 13) as system, e.code, c.inventory_id, c.sku,
-         case when f.field = 'identifiers.gtin' then lpad(e.code, 14, '0') else e.code end as number
-  from run_fields as f
-  join run_changes as c using (position)
-  cross join lateral jsonb_array_elements_text(f.new) as e (code)
-  where f.field like 'identifiers.%%'),
+  select c.position, f.key as field, substr(f.key, 13) as system, e.code, c.inventory_id, c.sku,
+         case when f.key = 'identifiers.gtin' then lpad(e.code, 14, '0') else e.code end as number
+  from run_changes as c
+  cross join lateral jsonb_each(c.change_data) as f
+  cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
+  where f.key like 'identifiers.%%'),
 taken as (
   select c.position, c.field, c.inventory_id, c.code, c.sku, p.sku as holder
   from codes as c
@@ -28,12 +28,12 @@ taken as (
   from codes as c
   join codes as o on o.field = c.field and o.number = c.number and o.position < c.position),
 conflicts as (
-  select f.position, 'field_mismatch' as conflict_type, f.field, c.inventory_id,
-         jsonb_build_object('value', f.old) as local_value, jsonb_build_object('value', f.new) as remote_value,
+  select c.position, 'field_mismatch' as conflict_type, f.field, c.inventory_id,
+         jsonb_build_object('value', c.change_data -> f.field -> 'old') as local_value,
+         jsonb_build_object('value', c.change_data -> f.field -> 'new') as remote_value,
          case when f.field in ('price', 'cost', 'sku', 'unit') then 'high' else 'medium' end as severity
-  from run_fields as f
-  join run_changes as c using (position)
-  where f.is_contested and not f.stands
+  from run_changes as c
+  cross join lateral unnest(c.contested) as f (field)
   union all
   select distinct on (t.position, t.field) t.position, 'identifier_taken', t.field, t.inventory_id,
          jsonb_build_object('sku', t.holder, 'code', t.code), jsonb_build_object('sku', t.sku, 'code', t.code),
@@ -59,10 +59,10 @@ conflicts as (
   group by t.position, t.sku
   union all
   select c.position, 'exists_with_different_content', 'sku', c.inventory_id,
-         jsonb_build_object('sku', c.sku) || jsonb_object_agg(f.field, f.old),
-         jsonb_build_object('sku', c.sku) || jsonb_object_agg(f.field, f.new), 'medium'
+         jsonb_build_object('sku', c.sku) || jsonb_object_agg(f.key, f.value -> 'old'),
+         jsonb_build_object('sku', c.sku) || jsonb_object_agg(f.key, f.value -> 'new'), 'medium'
   from run_changes as c
-  join run_fields as f using (position)
+  cross join lateral jsonb_each(c.change_data) as f
   where c.is_said_new and c.inventory_id is not null
   group by c.position, c.sku, c.inventory_id)
 insert into run_catalogue_conflicts

@@ -12,12 +12,8 @@ with waiting as (
 same as (
   select distinct on (c.position) c.position, w.staging_id
   from waiting as w
-  join run_changes as c using (sku, change_type, remote)
+  join run_changes as c using (sku, change_type, remote, change_data)
   where w.source_product_id is not distinct from coalesce(c.inventory_id, c.asked_id)
-    and w.change_data = (
-      select coalesce(jsonb_object_agg(f.field, jsonb_build_object('old', f.old, 'new', f.new)), '{}')
-      from run_fields as f
-      where f.position = c.position)
   order by c.position, w.staging_id desc),
 kept as (
   update run_stored as r

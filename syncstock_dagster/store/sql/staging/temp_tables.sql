@@ -4,18 +4,14 @@ create temp table if not exists raw_changes (
   position int, sku text collate "C", inventory_id bigint, change_type text, fields jsonb, modified_at timestamptz
 ) on commit delete rows;
 
--- What is wanted of which article; state and version as they are now.
+-- What is wanted of which article, as it is now.
 create temp table if not exists run_changes (
   position int primary key, inventory_id bigint, asked_id bigint, sku text collate "C", change_type text,
-  is_said_new boolean, version bigint, state jsonb, remote jsonb, modified_at timestamptz
-) on commit delete rows;
-
--- Grain: change and field that differs, or that the source says for the first time.
-create temp table if not exists run_fields (
-  position int, field text collate "C", old jsonb, new jsonb,
-  stands boolean,                       -- the source says what it said before: the local value stands
-  is_contested boolean,                 -- both sides have moved since they agreed
-  primary key (position, field)
+  is_said_new boolean, version bigint, remote jsonb, modified_at timestamptz,
+  change_data jsonb,                    -- what differs: field to {"old", "new"}
+  standing text[],                      -- of it, what the source said before: the local value stands
+  contested text[],                     -- of the rest, what both sides have moved since they agreed
+  is_news boolean                       -- it agrees in something that is not remembered as agreed
 ) on commit delete rows;
 
 create temp table if not exists run_catalogue_conflicts (
@@ -45,5 +41,5 @@ create temp table if not exists run_reversals (
 -- Articles that lose a code to another one in a commit without being part of it.
 create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
 
-truncate raw_changes, run_changes, run_fields, run_catalogue_conflicts, run_stored, run_commit,
+truncate raw_changes, run_changes, run_catalogue_conflicts, run_stored, run_commit,
   run_reversals, run_losers

@@ -3,7 +3,7 @@
 insert into run_stored (position, staging_id, is_kept)
 select c.position, nextval('products_staging_staging_id_seq'), false
 from run_changes as c
-where (exists (select from run_fields as f where f.position = c.position)
+where (c.change_data <> '{}'
        or (c.change_type = 'create'
            and not exists (
              select from run_catalogue_conflicts as k
