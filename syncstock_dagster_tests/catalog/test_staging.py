@@ -751,3 +751,43 @@ def test_a_change_that_somebody_else_has_made_meanwhile_is_done_and_makes_no_ver
     db.change_products([{"sku": "A", "price": 3}])
     assert db.stage_products([{"sku": "A", "price": 2}], source="zoho").staged == 0  # it was agreed on
     assert db.audit() == {}
+
+
+def test_a_version_is_the_state_whatever_else_its_commit_did_to_the_article(db: SyncStockDB) -> None:
+    db.run_sync(sales=[SalesRecord(inventory_id=7, qty=1, at=NOON, ref="r", location="main")])
+    db.change_products([{"sku": "X", "unit": "kg", "price": 1, "identifiers": {"zoho": "1"}}, {"sku": "Y"}])
+    changes: list[dict[str, Any]] = [
+        {"sku": "X", "price": 2},  # and it loses its code to Y
+        {"sku": "Y", "identifiers": {"zoho": "1"}},
+        {"sku": "Z", "style": "round", "units": {"pack": "12.50"}},
+        {"inventory_id": 7, "name": "A placeholder no more"},
+    ]
+    db.stage_products(changes, source="zoho")
+    db.stage_products([{"sku": "X", "name": "Mug", "unit": None}], source="rms")  # in the same commit
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="relabelled")
+    db.approve_staged(db.staged()["staging_id"].to_list(), reason="fine")
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (5, 0)
+    assert state(db, "X") == {"sku": "X", "name": "Mug", "unit": "each", "price": 2, "is_active": True}
+    versions = db.product_versions(ids(db)["X"])
+    assert [sorted(one) for one in versions["changed_fields"]][1:] == [
+        ["identifiers.zoho", "name", "price", "unit"]
+    ]
+    assert versions["state"].to_list()[-1] == state(db, "X")
+    assert db.audit() == {}
+
+
+def test_an_article_that_only_loses_its_code_in_a_commit_has_a_version_of_it(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "X", "price": 1, "identifiers": {"zoho": "1"}}, {"sku": "Y"}])
+    waiting = db.stage_products(
+        [{"sku": "X", "price": 2}, {"sku": "Y", "identifiers": {"zoho": "1"}}], source="zoho"
+    )
+    db.resolve(int(db.conflicts()["conflict_id"][0]), keep="new", reason="relabelled")
+    db.change_products([{"sku": "X", "price": 2}])  # what the source said of it is done already
+    db.approve_staged(operation_uuid=waiting.operation_uuid, reason="fine")
+    assert db.commit_staged().committed == 2
+    assert "identifiers.zoho" not in state(db, "X")
+    assert [list(one) for one in db.product_versions(ids(db)["X"])["changed_fields"]][-1] == [
+        "identifiers.zoho"
+    ]
+    assert db.audit() == {}

@@ -29,13 +29,14 @@ gone as (
   delete from product_identifiers as x
   using leaving as l
   where x.system = l.system and x.identifier = l.identifier
-  returning x.inventory_id),
+  returning x.inventory_id, x.system),
 losers as (
   insert into run_losers
   select distinct g.inventory_id
   from gone as g
   where not exists (
-    select from run_commit as c where c.inventory_id = g.inventory_id and c.problem is null)
+    select from run_commit as c
+    where c.inventory_id = g.inventory_id and c.problem is null and c.change_data ? ('identifiers.' || g.system))
   returning inventory_id)
 update products as p
 set updated_at = clock_timestamp()

@@ -38,7 +38,7 @@ create temp table if not exists run_reversals (
   primary key (inventory_id, field)
 ) on commit delete rows;
 
--- Articles that lose a code to another one in a commit without being part of it.
+-- Articles that lose a code to another one in a commit of which they do not say so themselves.
 create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
 
 truncate raw_changes, run_changes, run_catalogue_conflicts, run_stored, run_commit,
