@@ -40,6 +40,7 @@ _LONGEST_TEXT = 2_000
 _TYPES = (None, "create", "update", "delete")
 _NAMING = ("sku", "inventory_id", "change_type", "modified_at")
 FIELDS = (*_TEXTS, *_AMOUNTS, "is_active", "identifiers", "units")
+_KNOWN = frozenset((*_NAMING, *FIELDS))
 
 Changes = Iterable[Mapping[str, Any]]
 
@@ -62,7 +63,7 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
     Raises:
         BadInput: a change names no article or has a value that cannot be taken; all of them are told.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     errors: list[RowError] = []
     for position, change in enumerate(each_mapping("changes", changes)):
         try:
@@ -73,7 +74,8 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
             errors.append(RowError("changes", position, wrong.column, text, wrong.expected, wrong.remedy))
     if errors:
         raise BadInput(f"{len(errors)} change(s) cannot be taken:", tuple(errors))
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_SCHEMA)
+    return pa.table([pa.array(*one) for one in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)
 
 
 def each_mapping(what: str, given: Changes | pa.Table) -> list[Mapping[str, Any]]:
@@ -124,9 +126,10 @@ def changes_of_file(products: pa.Table) -> pa.Table:
     )
 
 
-def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := set(change) - {*_NAMING, *FIELDS}:
-        column = ", ".join(sorted(map(str, unknown)))
+def _row(position: int, change: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A change in the order of ``_SCHEMA``."""
+    if not _KNOWN.issuperset(change):
+        column = ", ".join(sorted(map(str, set(change) - _KNOWN)))
         raise _Wrong(column, f"only {', '.join((*_NAMING, *FIELDS))}", "Leave the field out.")
     sku, inventory_id = change.get("sku"), change.get("inventory_id")
     if sku is not None and (
@@ -142,22 +145,16 @@ def _row(position: int, change: Mapping[str, Any]) -> dict[str, Any]:
     modified_at = change.get("modified_at")
     if modified_at is not None and (not isinstance(modified_at, datetime) or modified_at.tzinfo is None):
         raise _Wrong("modified_at", "an instant with a zone", "Give the time at which the source changed it.")
-    fields = (
-        field for given, read in _READERS.items() if given in change for field in read(given, change[given])
-    )
-    return {
-        "position": position,
-        "sku": sku,
-        "inventory_id": inventory_id,
-        "change_type": change.get("change_type"),
-        "fields": _object(fields),
-        "modified_at": modified_at,
-    }
+    fields: list[tuple[str, str]] = []
+    for given, read in _READERS.items():
+        if given in change:
+            fields += read(given, change[given])
+    return position, sku, inventory_id, change.get("change_type"), _object(fields), modified_at
 
 
 def _object(fields: Iterable[tuple[str, str]]) -> str:
     """An object of names and values that are JSON already: it has exact numbers, which ``json`` cannot write."""
-    return f"{{{', '.join(f'{_quoted_name(name)}: {value}' for name, value in fields)}}}"
+    return f"{{{', '.join([f'{_quoted_name(name)}: {value}' for name, value in fields])}}}"
 
 
 def is_id(value: object) -> bool:
@@ -175,23 +172,23 @@ def _name_of(name: str, part: Any) -> str:
     return f"{name}.{part}"
 
 
-def _text(name: str, value: Any) -> Iterable[tuple[str, str]]:
+def _text(name: str, value: Any) -> list[tuple[str, str]]:
     if value is not None and (
         not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not is_storable(value)
     ):
         raise _Wrong(name, f"text of at most {_LONGEST_TEXT} characters", "None clears it.")
-    yield name, "null" if value is None else _quoted(value)
+    return [(name, "null" if value is None else _quoted(value))]
 
 
-def _amount(name: str, value: Any) -> Iterable[tuple[str, str]]:
-    yield name, "null" if value is None else _exact(name, value)
+def _amount(name: str, value: Any) -> list[tuple[str, str]]:
+    return [(name, "null" if value is None else _exact(name, value))]
 
 
 def _exact(name: str, value: Any) -> str:
     exact = None
     if not isinstance(value, bool) and isinstance(value, int | Decimal | str):
         try:
-            exact = canonical_decimal(Decimal(value))
+            exact = _canonical(str(value))
         except (InvalidOperation, ValueError):
             exact = None
     if exact is None:
@@ -199,15 +196,21 @@ def _exact(name: str, value: Any) -> str:
     return exact
 
 
-def _flag(name: str, value: Any) -> Iterable[tuple[str, str]]:
+@lru_cache(maxsize=10_000)  # of amounts there are few, in many changes
+def _canonical(value: str) -> str | None:
+    return canonical_decimal(Decimal(value))
+
+
+def _flag(name: str, value: Any) -> list[tuple[str, str]]:
     if not isinstance(value, bool):
         raise _Wrong(name, "True or False", "Say whether the article is active.")
-    yield name, _to_json(value)
+    return [(name, _to_json(value))]
 
 
-def _identifiers(name: str, value: Any) -> Iterable[tuple[str, str]]:
+def _identifiers(name: str, value: Any) -> list[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of systems to codes", "For example {'zoho': '460000000026049'}.")
+    fields = []
     for system, codes in value.items():
         field = _name_of(name, system)
         listed = [] if codes is None else list(codes) if isinstance(codes, list | tuple | set) else [codes]
@@ -217,21 +220,24 @@ def _identifiers(name: str, value: Any) -> Iterable[tuple[str, str]]:
         # UPC and EAN are one number, written with more or fewer zeros in front.
         numbers = {code.zfill(14) if system == "gtin" else code: code for code in reversed(listed)}
         kept = sorted(numbers.values())
-        yield field, f"[{', '.join(map(_quoted, kept))}]" if kept else "null"
+        fields.append((field, f"[{', '.join(map(_quoted, kept))}]" if kept else "null"))
+    return fields
 
 
-def _units(name: str, value: Any) -> Iterable[tuple[str, str]]:
+def _units(name: str, value: Any) -> list[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise _Wrong(name, "a mapping of units to amounts", "For example {'pack': 12}.")
+    fields = []
     for unit, factor in value.items():
         field = _name_of(name, unit)
         exact = None if factor is None else _exact(field, factor)
         if exact is not None and Decimal(exact) <= 0:
             raise _Wrong(field, "more than zero", "Say how many base units one holds.")
-        yield field, exact or "null"
+        fields.append((field, exact or "null"))
+    return fields
 
 
-_READERS: dict[str, Callable[[str, Any], Iterable[tuple[str, str]]]] = {
+_READERS: dict[str, Callable[[str, Any], list[tuple[str, str]]]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_AMOUNTS, _amount),
     "is_active": _flag,
