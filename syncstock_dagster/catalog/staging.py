@@ -246,7 +246,7 @@ def commit_staged(
         for source, ids in approved:
             done = commit_rows(operation, source, ids, ["approved"], reason or None)
             total = {name: total[name] + done[name] for name in total}
-            operation.connection.execute("truncate run_commit, run_losers")
+            operation.connection.execute("truncate run_commit, run_parts, run_losers")
         total["partly"] = total["left"] > 0
         return _with_release(operation, total, policies, default_location)
 
@@ -272,7 +272,10 @@ def commit_rows(
     }
     with operation.performance.stage("commit", rows=len(staging_ids)):
         chosen = connection.execute(statement("staging/choose"), values).rowcount
-        connection.execute("analyze run_commit (staging_id, inventory_id, sku, change_type)")
+        connection.execute(statement("staging/part_fields"), values)
+        connection.execute(
+            "analyze run_commit (staging_id, inventory_id, sku, change_type), run_parts (staging_id, field)"
+        )
         for name in _CHECK:
             connection.execute(statement(f"staging/{name}"), values)
         apply_changes(operation, source)

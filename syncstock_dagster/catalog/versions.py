@@ -81,12 +81,12 @@ def apply_prepared(operation: Operation, prepare: str, **values: Any) -> int:
     """
     connection = operation.connection
     values |= {"operation_id": operation.operation_id, "who": operation.who}
-    connection.execute("truncate run_commit")
+    connection.execute("truncate run_commit, run_parts")
     number = connection.execute(statement(prepare), values).rowcount
     if not number:
         return 0
-    connection.execute(statement("staging/lock_articles"))
-    connection.execute(statement("staging/check"), values)
+    for name in ("part_fields", "lock_articles", "check"):
+        connection.execute(statement(f"staging/{name}"), values)
     problems = connection.execute(
         "select sku, problem from run_commit where problem is not null order by sku limit 20"
     ).fetchall()

@@ -14,13 +14,13 @@ with recursive moved as (
     and c.change_type <> 'create'
   group by c.staging_id),
 said as (
-  select c.staging_id, c.inventory_id, f.key as field, substr(f.key, 13) as system, e.code,
-         min(c.staging_id) over (partition by f.key, case when f.key = 'identifiers.gtin' then lpad(e.code, 14, '0')
-                                                          else e.code end) as first_id
-  from run_commit as c
-  cross join lateral jsonb_each(c.change_data) as f
-  cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
-  where f.key like 'identifiers.%%'),
+  select c.staging_id, c.inventory_id, f.field, substr(f.field, 13) as system, e.code,
+         min(c.staging_id) over (partition by f.field, case when f.field = 'identifiers.gtin' then lpad(e.code, 14, '0')
+                                                            else e.code end) as first_id
+  from run_parts as f
+  join run_commit as c using (staging_id)
+  cross join lateral jsonb_array_elements_text(f.new) as e (code)
+  where f.field like 'identifiers.%%'),
 -- Each way finds its rows by an index.
 elsewhere as (
   select s.staging_id, s.field, s.code, x.inventory_id as holder_id
@@ -66,7 +66,8 @@ renamed as (
   from run_commit as c
   join products as r
     on r.sku = c.change_data -> 'sku' ->> 'new' and r.inventory_id is distinct from c.inventory_id
-  left join run_commit as g on g.inventory_id = r.inventory_id and g.change_data -> 'sku' ->> 'new' <> r.sku),
+  left join run_commit as g on g.inventory_id = r.inventory_id and g.change_data -> 'sku' ->> 'new' <> r.sku
+  where c.change_data ? 'sku'),
 named as (
   select c.staging_id, n.sku,
          min(c.staging_id) over (partition by n.sku) as first_of_sku,

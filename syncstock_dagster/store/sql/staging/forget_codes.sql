@@ -1,10 +1,10 @@
 -- Codes that an article no longer has, or that go over to another one: that one changes, too, and gets its version
 -- with the others. Grain: code.
 with changed as (
-  select c.inventory_id, substr(f.key, 13) as system, nullif(f.value -> 'new', 'null') as codes
-  from run_commit as c
-  cross join lateral jsonb_each(c.change_data) as f
-  where c.problem is null and f.key like 'identifiers.%%'),
+  select c.inventory_id, substr(f.field, 13) as system, f.new as codes
+  from run_parts as f
+  join run_commit as c using (staging_id)
+  where c.problem is null and f.field like 'identifiers.%%'),
 said as materialized (
   select c.inventory_id, c.system, e.code
   from changed as c

@@ -32,6 +32,11 @@ create temp table if not exists run_commit (
   base_version bigint                   -- of the article when the change was staged
 ) on commit delete rows;
 
+-- What of them lies beside the row of an article: codes and units. Grain: staged row and field.
+create temp table if not exists run_parts (
+  staging_id bigint, field text collate "C", new jsonb
+) on commit delete rows;
+
 -- What a rollback takes back of articles.
 create temp table if not exists run_reversals (
   inventory_id bigint, field text collate "C", old jsonb, new jsonb, dependents text[],
@@ -42,4 +47,4 @@ create temp table if not exists run_reversals (
 create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
 
 truncate raw_changes, run_changes, run_catalogue_conflicts, run_stored, run_commit,
-  run_reversals, run_losers
+  run_parts, run_reversals, run_losers
