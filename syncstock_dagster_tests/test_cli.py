@@ -232,7 +232,11 @@ def test_every_command_has_help_and_what_lists_has_json() -> None:
         ("operations", 0, "late till"),
         ("operations --limit 1", 0, "pop-up"),
         ("operations --type sync --status completed --all", 0, "late till"),
-        ("operations --type order", 0, "Nothing like that was done; `syncstock operations kinds` shows what was."),
+        (
+            "operations --type order",
+            0,
+            "Nothing like that was done; `syncstock operations kinds` shows what was.",
+        ),
         ("operations kinds", 0, "sync"),
         ("operations show ROLLBACK_ME", 0, "ledger"),
         ("performance", 0, "sync"),
