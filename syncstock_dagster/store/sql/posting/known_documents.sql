@@ -3,4 +3,5 @@ select d.place
 from run_documents as d
 where exists (
   select from movements as m
-  where m.source_id = d.source_id and m.document_key = ':' || d.document and m.state = 'in_force')
+  where m.source_id = d.source_id and m.document_key = ':' || d.document and m.state = 'in_force'
+  offset 0)  -- or the planner reads and hashes the whole table
