@@ -184,6 +184,7 @@ def _post(
     payload = connection.execute(
         "delete from delivery_payloads where delivery_id = %s returning movements, counts, products",
         (delivery_id,),
+        binary=True,  # as text they are twice as long
     ).fetchone()
     assert payload is not None, "a received delivery has its payload"
     bury_bad_rows(operation, delivery_id, delivery[2], delivery[3], delivery[4])

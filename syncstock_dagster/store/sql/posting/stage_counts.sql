@@ -9,14 +9,10 @@ with resolved as materialized (
     nullif(least(  -- the counting cannot have begun after it ended
       coalesce(r.counted_from, local_instant(r.counted_from_local, l.timezone), placed.counted_at),
       placed.counted_at), placed.counted_at) as counted_from,
-    case
-      when r.inventory_id is null and k.inventory_id is null then 'unknown_sku'
-      when l.location_id is null then 'unknown_location'
-      when placed.counted_at >= l.accepted_before then 'future_date'
-    end as problem,
+    found.problem,
     case when l.location_id is not null and placed.counted_at >= l.accepted_before
       then day_start((placed.counted_at at time zone l.timezone)::date - 1, l.timezone) end as not_before,
-    jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id' as payload,
+    case when found.problem is not null then jsonb_strip_nulls(to_jsonb(r)) - 'delivery_id' end as payload,
     r.source as source_name, coalesce(r.sku, r.inventory_id::text) as sku,
     coalesce(r.location, %(default_location)s) as location_code
   from raw_counts as r
@@ -26,7 +22,15 @@ with resolved as materialized (
   cross join lateral (
     select coalesce(r.counted_at, local_instant(r.counted_local, l.timezone),
                     local_instant(r.day + s.count_time, l.timezone)) as counted_at
-  ) as placed),
+    offset 0  -- computed once a row, not once a mention
+  ) as placed
+  cross join lateral (
+    select case
+      when r.inventory_id is null and k.inventory_id is null then 'unknown_sku'
+      when l.location_id is null then 'unknown_location'
+      when placed.counted_at >= l.accepted_before then 'future_date'
+    end as problem
+  ) as found),
 quarantined as (
   insert into quarantine
     (delivery_id, kind, position, reason, source, sku, location, payload, not_before, operation_id)
