@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from syncstock_dagster import PurchaseRecord, SyncStockDB
+from syncstock_dagster.catalog import staging
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.store.connection import close_idle
 from syncstock_dagster_tests.conftest import Databases
@@ -95,6 +96,33 @@ def test_commits_rollbacks_and_sales_of_the_same_articles_wait_for_each_other(db
     )
     assert answers == [20, "rolled back", "posted", 20]
     assert db.on_hand()["on_hand"].to_list() == [7] * 20
+    assert db.audit() == {}
+
+
+def between_check_and_change(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let somebody else do ``change`` when the next commit has checked its rows and not yet changed an article."""
+    apply = staging.apply_changes
+
+    def changed_before(*given: Any) -> None:
+        monkeypatch.setattr(staging, "apply_changes", apply)
+        change()
+        apply(*given)
+
+    monkeypatch.setattr(staging, "apply_changes", changed_before)
+
+
+def test_an_article_that_somebody_else_creates_during_a_commit_is_theirs(
+    db: SyncStockDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.approve_staged(operation_uuid=twenty(db), reason="fine")
+    between_check_and_change(
+        monkeypatch, lambda: db.change_products([{"sku": "S1", "unit": "kg", "price": 100}])
+    )
+    done = db.commit_staged()
+    assert (done.committed, done.left) == (19, 1)
+    states = {one["sku"]: one for one in db.product_states()["state"]}
+    assert (states["S1"]["unit"], states["S1"]["price"], states["S2"]["price"]) == ("kg", 100, 2)
+    assert db.staged()["problem"].to_list() == ["it exists by now"]
     assert db.audit() == {}
 
 

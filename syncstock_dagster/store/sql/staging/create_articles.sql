@@ -1,4 +1,5 @@
--- Articles that were not there; a placeholder of the SKU that came meanwhile is described below. Grain: article.
+-- Articles that were not there; a placeholder of the SKU that came meanwhile is described below. One that somebody has
+-- described meanwhile stops the commit, which tries again and finds it. Grain: article.
 insert into products
   (inventory_id, sku, name, category_id, price, cost, unit, style, is_active, last_sync_version, last_synced)
 select coalesce(c.inventory_id, nextval('inventory_id_seq')), c.sku, c.change_data -> 'name' ->> 'new', k.category_id,
@@ -9,5 +10,5 @@ select coalesce(c.inventory_id, nextval('inventory_id_seq')), c.sku, c.change_da
 from run_commit as c
 left join categories as k on k.name = c.change_data -> 'category' ->> 'new'
 where c.problem is null and c.change_type = 'create'
-  and not exists (select from products as p where p.sku = c.sku)
+  and not exists (select from products as p where p.sku = c.sku and p.is_placeholder)
 order by c.sku
