@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Changes that a person makes by hand; they are no system that could say something else tomorrow.
 PEOPLE = "people"
 
-_CHECK = ("lock_articles", "check", "refuse", "moved_conflicts", "forget_done")
+_CHECK = ("lock_categories", "lock_articles", "check", "refuse", "moved_conflicts", "forget_done")
 _APPLY = (
     "create_categories", "create_articles", "name_articles", "free_skus", "change_articles", "forget_codes",
     "enter_codes", "forget_units", "enter_units", "write_versions",

@@ -85,7 +85,7 @@ def apply_prepared(operation: Operation, prepare: str, **values: Any) -> int:
     number = connection.execute(statement(prepare), values).rowcount
     if not number:
         return 0
-    for name in ("part_fields", "lock_articles", "check"):
+    for name in ("part_fields", "lock_categories", "lock_articles", "check"):
         connection.execute(statement(f"staging/{name}"), values)
     problems = connection.execute(
         "select sku, problem from run_commit where problem is not null order by sku limit 20"

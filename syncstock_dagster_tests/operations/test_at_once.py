@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from syncstock_dagster.catalog import staging
 from syncstock_dagster.errors import BadInput
 from syncstock_dagster.store.connection import close_idle
 from syncstock_dagster_tests.conftest import Databases
+from syncstock_dagster_tests.stock.test_concurrency import wait_until_done_or_blocked
 from syncstock_dagster_tests.stock.wire import Wire, cut_once
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -123,6 +125,21 @@ def test_an_article_that_somebody_else_creates_during_a_commit_is_theirs(
     states = {one["sku"]: one for one in db.product_states()["state"]}
     assert (states["S1"]["unit"], states["S1"]["price"], states["S2"]["price"]) == ("kg", 100, 2)
     assert db.staged()["problem"].to_list() == ["it exists by now"]
+    assert db.audit() == {}
+
+
+def test_a_category_that_is_renamed_while_articles_come_into_it_is_made_again(db: SyncStockDB) -> None:
+    db.change_products([{"sku": "A", "category": "Cups"}, {"sku": "B"}])
+    with psycopg.connect(db.url) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("update syncstock.categories set name = 'Mugs' where name = 'Cups'")
+        both = threads.submit(
+            db.change_products, [{"sku": "B", "category": "Cups"}, {"sku": "C", "category": "Cups"}]
+        )
+        wait_until_done_or_blocked(db.url, both)
+        other.commit()
+        assert both.result().committed == 2
+    states = {one["sku"]: one["category"] for one in db.product_states()["state"]}
+    assert states == {"A": "Mugs", "B": "Cups", "C": "Cups"}
     assert db.audit() == {}
 
 
