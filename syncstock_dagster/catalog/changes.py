@@ -180,6 +180,11 @@ def _text(name: str, value: Any) -> list[tuple[str, str]]:
     return [(name, "null" if value is None else _quoted(value))]
 
 
+def _unit(name: str, value: Any) -> list[tuple[str, str]]:
+    """Cleared, it is what it is where nothing is said."""
+    return _text(name, "each" if value is None else value)
+
+
 def _amount(name: str, value: Any) -> list[tuple[str, str]]:
     return [(name, "null" if value is None else _exact(name, value))]
 
@@ -239,6 +244,7 @@ def _units(name: str, value: Any) -> list[tuple[str, str]]:
 
 _READERS: dict[str, Callable[[str, Any], list[tuple[str, str]]]] = {
     **dict.fromkeys(_TEXTS, _text),
+    "unit": _unit,
     **dict.fromkeys(_AMOUNTS, _amount),
     "is_active": _flag,
     "identifiers": _identifiers,

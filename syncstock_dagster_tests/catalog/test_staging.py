@@ -753,6 +753,18 @@ def test_a_change_that_somebody_else_has_made_meanwhile_is_done_and_makes_no_ver
     assert db.audit() == {}
 
 
+def test_an_article_whose_unit_is_cleared_is_kept_in_pieces_and_that_it_is_so_is_no_news(
+    db: SyncStockDB,
+) -> None:
+    policy(db, **TRUSTED)
+    db.change_products([{"sku": "A", "unit": "kg"}])
+    assert [pulled(db, unit=None).committed for _ in range(3)] == [1, 0, 0]
+    assert state(db, "A")["unit"] == "each"
+    assert db.change_products([{"sku": "A", "unit": None}]).committed == 0
+    assert len(db.product_versions(ids(db)["A"])) == 2
+    assert db.staged().empty
+
+
 def test_a_version_is_the_state_whatever_else_its_commit_did_to_the_article(db: SyncStockDB) -> None:
     db.run_sync(sales=[SalesRecord(inventory_id=7, qty=1, at=NOON, ref="r", location="main")])
     db.change_products([{"sku": "X", "unit": "kg", "price": 1, "identifiers": {"zoho": "1"}}, {"sku": "Y"}])
