@@ -1,5 +1,5 @@
--- What is read once the locks are held: the posting stamp (law L2), which is the clock, or the given recorded time, raised
--- above the last stamp of the article and location; and the first day of its closing balances.
+-- What is read once the locks are held: the posting stamp (law L2), which is the clock, or the given recorded time,
+-- raised above the last stamp of the article and location; and the first day of its closing balances.
 -- Grain: article and location.
 update run_pairs as p
 set stamp = greatest(given.stamp, p.stamp + interval '1 microsecond'),

@@ -5,10 +5,9 @@ set sku = case when d ? 'sku' then d -> 'sku' ->> 'new' else p.sku end,
     category_id = case when d ? 'category' then k.category_id else p.category_id end,
     price = case when d ? 'price' then (d -> 'price' ->> 'new')::numeric else p.price end,
     cost = case when d ? 'cost' then (d -> 'cost' ->> 'new')::numeric else p.cost end,
-    unit = case when d ? 'unit' then coalesce(d -> 'unit' ->> 'new', 'each') else p.unit end,
+    unit = case when d ? 'unit' then d -> 'unit' ->> 'new' else p.unit end,
     style = case when d ? 'style' then d -> 'style' ->> 'new' else p.style end,
-    is_active = case when d ? 'is_active' then coalesce((d -> 'is_active' ->> 'new')::boolean, true)
-                     else p.is_active end,
+    is_active = case when d ? 'is_active' then (d -> 'is_active' ->> 'new')::boolean else p.is_active end,
     updated_at = clock_timestamp(),         -- codes and units may be all that changes
     last_sync_version = case when %(is_system)s
       then p.version + case when p.operation_id is distinct from %(operation_id)s then 1 else 0 end

@@ -1,15 +1,14 @@
--- The versions of a commit, once all parts of its articles are there. What one change says of an article is all that
--- has changed of it, and is told as its patch; not of one that several change, that lost a code to another, or of which
--- this operation may have written a version before. Grain: article.
+-- The versions of a commit, once all parts of its articles are there. Where one change is all that this operation did
+-- to an article, its new values are told as the patch. The state of others is put together anew: of what several
+-- changes are about, what lost a code to another, and of what this operation may have written a version before.
+-- Grain: article.
 with changes as (
   select c.inventory_id, f.patch
   from run_commit as c
   cross join lateral (
     select case c.change_type when 'create'
              then jsonb_build_object('sku', c.sku, 'unit', 'each', 'is_active', true) else '{}' end
-           || coalesce(jsonb_object_agg(e.key, coalesce(
-             nullif(e.value -> 'new', 'null'), '{"unit": "each", "is_active": true}'::jsonb -> e.key, 'null')), '{}')
-             as patch
+           || coalesce(jsonb_object_agg(e.key, e.value -> 'new'), '{}') as patch
     from jsonb_each(c.change_data) as e) as f
   where c.problem is null and (c.change_type = 'create' or c.change_data <> '{}')),
 others as (
