@@ -70,6 +70,7 @@ gone as (
   delete from stock_ranges as r
   using points as p
   where (r.inventory_id, r.location_id, r.valid_from) = (p.inventory_id, p.location_id, p.day) and not p.begins),
+-- Found by its key once, each is changed by its place; nobody else moves it, for the article's stock row is locked.
 kept as (
   update stock_ranges as r
   set on_hand = r.on_hand + x.shift, valid_to = x.valid_to
