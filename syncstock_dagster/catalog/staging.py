@@ -232,6 +232,7 @@ def commit_staged(
     _need_ids(staging_ids)
 
     def work(operation: Operation) -> Statistics:
+        # What is approved is open, too, which is said because the index of what waits is by that.
         approved = operation.connection.execute(
             "select s.source, array_agg(s.staging_id) from products_staging as s "
             "join sync_operations as o on o.operation_id = s.sync_operation_id "

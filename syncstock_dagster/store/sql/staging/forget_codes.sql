@@ -35,8 +35,7 @@ losers as (
   select distinct g.inventory_id
   from gone as g
   where not exists (
-    select from run_commit as c
-    where c.inventory_id = g.inventory_id and c.problem is null and c.change_data ? ('identifiers.' || g.system))
+    select from changed as c where c.inventory_id = g.inventory_id and c.system = g.system)
   returning inventory_id)
 update products as p
 set updated_at = clock_timestamp()
