@@ -63,6 +63,9 @@ class Posting:
         self._has_sources = False
         self._has_advisory = False
         self._has_lists = False
+        #: Whether an event may have left force.
+        self._withdraws = False
+        self._ledger_entries = 0
         #: Rows that the last insert into a table of the run wrote, by statement.
         self._rows: dict[str, int] = {}
         #: Seconds by stage, for the performance record.
@@ -73,8 +76,7 @@ class Posting:
                 connection.execute(statement("posting/temp_tables"))
             elif is_second:  # in one transaction
                 connection.execute(statement("posting/empty_tables"))
-            # Days are published under the same lock, alone: a day is closed before a posting or after it.
-            connection.execute("select pg_advisory_xact_lock_shared(hashtext('syncstock publishing'))")
+            connection.execute(statement("posting/begin"))
 
     def take_evidence(self, evidence: Evidence, delivery_id: int | None) -> None:
         """Movements and counts of one delivery, and what can leave quarantine by now."""
@@ -190,7 +192,7 @@ class Posting:
             self._do("begin_ranges")
             self._do("shift_ranges")
             self._do("restate_variances")
-            if self._exists("run_entries where events < 0"):
+            if self._withdraws:
                 self._do("first_days")
                 self._do("trim_ranges")
         with self._stage("record"):
@@ -281,6 +283,7 @@ class Posting:
         self._do("demote_contested")
         self._do("settle_contested")
         self._do("enter_contested")
+        self._withdraws |= bool(self._rows["enter_contested"])
         self._do("movement_conflicts")
 
     # -- counts and ledger -------------------------------------------------------------------------------------
@@ -302,6 +305,7 @@ class Posting:
             self._do("close_points")
             self._do("open_points")
         self._do("enter_withdrawn_counts")
+        self._withdraws |= bool(self._rows["enter_withdrawn_counts"])
         self._do("enter_adjustments")
         # Known since the pairs were locked, unless much has come since.
         entered = self._rows["enter_withdrawn_counts"] + self._rows["enter_adjustments"]
@@ -310,6 +314,7 @@ class Posting:
         if self._rows["enter_adjustments"]:
             self._do("add_variances")
         self._do("write_ledger")
+        self._ledger_entries += self._rows["write_ledger"]
         self._do("write_stock")
 
     def _gate(self) -> None:
@@ -426,9 +431,9 @@ class Posting:
             self._connection.execute(f"analyze {', '.join(tables)}".encode())
 
     def _statistics(self) -> dict[str, Any]:
-        text = statement("posting/statistics")
         values = {name: self._values[name] for name in ("operation_id", "express_rows")}
-        cursor = self._connection.execute(text, values)
+        values["ledger_entries"] = self._ledger_entries
+        cursor = self._connection.execute(statement("posting/statistics"), values)
         row = cursor.fetchone()
         assert row is not None and cursor.description is not None
         return {column.name: int(value) for column, value in zip(cursor.description, row, strict=True)}

@@ -42,7 +42,7 @@ select
   c.new as counts_new, c.applied as counts_applied, v.review as counts_review, v.held as counts_held,
   c.duplicate as counts_duplicate, c.conflict as counts_conflict, c.advisory as counts_advisory,
   c.listed as counts_listed,
-  (select count(*) from run_entries) as ledger_entries,
-  (select count(*) from (select distinct inventory_id, location_id from run_entries) as p) as articles,
+  %(ledger_entries)s as ledger_entries,
+  (select count(*) from (select distinct inventory_id, location_id from run_day_deltas) as p) as articles,
   (select count(*) from restatements where operation_id = %(operation_id)s) as restatements
 from movement_numbers as m, count_numbers as c, verdict_numbers as v
