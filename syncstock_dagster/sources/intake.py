@@ -11,6 +11,7 @@ stops everything: the next ones would fail as well.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,10 @@ _log = logging.getLogger(__name__)
 
 #: The database is what failed.
 STOPS_EVERYTHING = (psycopg.OperationalError, psycopg.InterfaceError)
+
+#: Files that are read while another is stored: the first ones, a short catalogue and long sales, take their start
+#: side by side.
+_READ_AHEAD = 2
 
 _KINDS = tuple(DEFAULT_SOURCE)
 
@@ -123,7 +128,7 @@ class Received:
 def receive(db: SyncStockDB, files: Sequence[DropFile], how: Taking = AS_USUAL) -> Iterator[Received]:
     """Read files and store what they say, each whole; one that fails has the state ``failed`` and is not stored.
 
-    ``post`` follows. While one file is stored, the one after it is read.
+    ``post`` follows. While one file is stored, those after it are read.
     """
     known = received_before(db, files) if how.skip_known else {}
 
@@ -135,11 +140,14 @@ def receive(db: SyncStockDB, files: Sequence[DropFile], how: Taking = AS_USUAL) 
         # What a count sheet means depends on the catalogue, which the file before it may change.
         return content if file.kind == "counts" else _parse(db, file, content, how.settings)
 
-    with ThreadPoolExecutor(1, "next-file") as reader:
-        ahead = [reader.submit(read, file) for file in files[:1]]
+    with ThreadPoolExecutor(_READ_AHEAD, "next-file") as reader:
+        ahead = deque(reader.submit(read, file) for file in files[:_READ_AHEAD])
         for place, file in enumerate(files):
-            current = ahead.pop()
-            ahead += [reader.submit(read, following) for following in files[place + 1 : place + 2]]
+            current = ahead.popleft()
+            ahead.extend(
+                reader.submit(read, following)
+                for following in files[place + _READ_AHEAD : place + _READ_AHEAD + 1]
+            )
             preview = None
             notes: tuple[str, ...] = ()
             try:
@@ -173,7 +181,7 @@ def load(
 ) -> Loaded:
     """Receive and post files: the catalogue, then what moved, then counts, which are understood and judged by both.
 
-    While the database posts one file, the next one is read.
+    While the database posts one file, the next ones are read.
     """
     loaded = Loaded()
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class XorosoftFile:
     def keep(self, operation: Operation, pull_id: int, ask: Ask, statistics: Statistics) -> None:
         """``xorosoft_products``, the file itself, and a line in ``xorosoft_sync_logs``."""
         keep_products(operation, pull_id)
-        keep_upload(operation.connection, self._content)
+        keep_upload(operation.connection, self._content, sha256(self._content).digest())
         log(
             operation.connection, "file_import", statistics,
             operation_id=operation.operation_id, import_file=self._file,

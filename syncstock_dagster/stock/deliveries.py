@@ -108,7 +108,7 @@ def receive(
     if known is not None:
         state = {"withdrawn": "rolled back", "rejected": "rejected"}.get(known["state"], "already received")
         return Receipt(known["delivery_id"], state, parsed.name, errors=parsed.errors)
-    keep_upload(connection, parsed.original)
+    keep_upload(connection, parsed.original, parsed.content_sha256)
     if parsed.rejected:
         return Receipt(delivery_id, "rejected", parsed.name, errors=parsed.errors)
     connection.execute(

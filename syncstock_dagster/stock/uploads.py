@@ -6,7 +6,6 @@ which is evidence and never forgotten.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from psycopg import Connection
@@ -15,12 +14,12 @@ from syncstock_dagster.operations.pruning import prune
 from syncstock_dagster.store.copy import compress
 
 
-def keep_upload(connection: Connection[Any], content: bytes) -> None:
-    """Keep a file with the transaction; one that came before is kept from now on."""
+def keep_upload(connection: Connection[Any], content: bytes, content_sha256: bytes) -> None:
+    """Keep a file with the transaction, under its SHA-256; one that came before is kept from now on."""
     connection.execute(
         "insert into uploads (content_sha256, size, content) values (%s, %s, %s) "
         "on conflict (content_sha256) do update set received_at = now()",
-        (hashlib.sha256(content).digest(), len(content), compress(content)),
+        (content_sha256, len(content), compress(content)),
     )
 
 

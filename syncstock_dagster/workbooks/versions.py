@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncstock_dagster.sources.files import ParsedFile
 
 _SHOWN = 20
-_PLACE = ("sku", "inventory_id", "location", "room", "counted_at", "counted_local", "day")
+_PLACE = ("location", "room", "counted_at", "counted_local", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,7 @@ def version_of(parsed: ParsedFile) -> Version | None:
     name = f"sheet {sheet}" if sheet else f"{parsed.source}/{_own_name(parsed.name)}"
     document = f"{name} at {places[0]}.. on {times[0] if times else '?'}..{times[-1] if times else '?'}"
     quantities = counts["quantity"].to_pylist()
-    lines = {
-        _line(row): quantity
-        for row, quantity in zip(counts.select(list(_PLACE)).to_pylist(), quantities, strict=True)
-    }
+    lines = dict(zip(_lines(counts), quantities, strict=True))
     return Version(
         document, _stamp(parsed.properties.get("modified")), parsed.properties.get("modified_by"), lines
     )
@@ -126,10 +123,25 @@ def _own_name(name: str) -> str:
     return pattern if "#" not in pattern else name.rpartition("/")[2].casefold().split(" (")[0]
 
 
-def _line(row: dict[str, Any]) -> str:
-    article = row["sku"] if row["sku"] is not None else f"id {row['inventory_id']}"
-    where = [str(row[name]) for name in _PLACE[2:] if row[name] is not None]
-    return f"{article}{' at ' + ' / '.join(where) if where else ''}"
+def _lines(counts: pa.Table) -> list[str]:
+    """Article and place of each line, in words."""
+    codes, ids = counts["sku"].to_pylist(), counts["inventory_id"].to_pylist()
+    articles = [f"id {number}" if code is None else code for code, number in zip(codes, ids, strict=True)]
+    said = [_texts(counts[name]) for name in _PLACE if counts[name].null_count < len(counts)]
+    if not said:
+        return articles
+    places = [[part for part in parts if part is not None] for parts in zip(*said, strict=True)]
+    return [
+        f"{article} at {' / '.join(place)}" if place else article
+        for article, place in zip(articles, places, strict=True)
+    ]
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    """The values as text, each worked out once."""
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = [str(value) for value in encoded.dictionary.to_pylist()]
+    return [None if place is None else texts[place] for place in encoded.indices.to_pylist()]
 
 
 def _lines_of(table: pa.Table) -> dict[str, str]:
