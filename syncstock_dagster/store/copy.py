@@ -5,43 +5,51 @@ What belongs here: moving columns. What does not: knowing what they mean.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
 from psycopg import Connection, sql
 
-_BATCH_ROWS = 50_000
-#: Strings are always quoted, so that COPY tells the empty text from null.
-_CSV = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+from syncstock_dagster.store import copy_binary
+
+#: The types of the columns of our tables, which are the same in every database.
+_types: dict[tuple[str, ...], tuple[int, ...]] = {}
 
 
 def copy_table(connection: Connection[Any], table: str, rows: pa.Table) -> None:
-    """Append ``rows`` to ``table``, whose columns of the same names take their text form."""
+    """Append ``rows`` to ``table``, into the columns of the same names; exact numbers are given as text."""
     if not len(rows):
         return
     columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
-    command = sql.SQL("copy {} ({}) from stdin (format csv)").format(sql.Identifier(table), columns)
-    batches = rows.to_batches(max_chunksize=_BATCH_ROWS)
-    # The next batch is written as text while the server reads the one before it.
+    types = _types_of(connection, table, columns, tuple(rows.column_names))
+    command = sql.SQL("copy {} ({}) from stdin (format binary)").format(sql.Identifier(table), columns)
+    # The next rows are written while the server reads those before them.
     with (
         ThreadPoolExecutor(1) as writer,
         connection.cursor() as cursor,
         cursor.copy(command) as copy,
     ):
-        texts = [writer.submit(_text, batch) for batch in batches[:1]]
-        for following in [*batches[1:], None]:
-            text = texts.pop().result()
-            if following is not None:
-                texts.append(writer.submit(_text, following))
-            copy.write(memoryview(text))
+        copy.write(copy_binary.HEADER)
+        ahead: deque[Future[pa.Buffer]] = deque()
+        for batch in copy_binary.batches(connection, rows, types):
+            ahead.append(writer.submit(batch))
+            if len(ahead) > 1:
+                copy.write(memoryview(ahead.popleft().result()))
+        copy.write(memoryview(ahead.popleft().result()))
+        copy.write(copy_binary.TRAILER)
 
 
-def _text(batch: pa.RecordBatch) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(batch, sink, write_options=_CSV)
-    return sink.getvalue()
+def _types_of(
+    connection: Connection[Any], table: str, columns: sql.Composable, names: tuple[str, ...]
+) -> tuple[int, ...]:
+    key = (table, *names)
+    if key not in _types:
+        empty = sql.SQL("select {} from {} limit 0").format(columns, sql.Identifier(table))
+        described = connection.execute(empty).description or []
+        _types[key] = tuple(column.type_code for column in described)
+    return _types[key]
 
 
 def to_bytes(rows: pa.Table) -> bytes:

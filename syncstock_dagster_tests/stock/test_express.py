@@ -10,7 +10,9 @@ from syncstock_dagster.stock.express import _order
 SEED = 20_261_122
 
 
-@pytest.mark.parametrize("largest", [3, 1_000, 2**31, 2**62], ids=["few", "many", "large", "too large for one"])
+@pytest.mark.parametrize(
+    "largest", [3, 1_000, 2**31, 2**62], ids=["few", "many", "large", "too large for one"]
+)
 @pytest.mark.parametrize("smallest", [0, -3], ids=["from zero", "below zero"])
 def test_places_are_in_the_order_of_the_columns(smallest: int, largest: int) -> None:
     print(f"seed {SEED}")
