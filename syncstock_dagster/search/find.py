@@ -160,7 +160,7 @@ def _found(row: Sequence[Any], lists: Mapping[str, Sequence[int]]) -> Found:
 
 
 def _has_trigrams(connection: Connection[Any]) -> bool:
-    row = connection.execute("select to_regclass('products_trigrams') is not null").fetchone()
+    row = connection.execute("select to_regclass('search_words_trigrams') is not null").fetchone()
     return bool(row and row[0])
 
 

@@ -103,6 +103,7 @@ def update_index(url: str, *, rebuild: bool = False) -> IndexReport:
     embedding = find_embedding(settings.search_embedding)
     with connect(url) as connection:
         connection.execute("select prepare_trigrams()")
+        connection.execute(statement("search/index_words"))
         if not is_installed():
             documents = len(_documents(connection))
             return IndexReport(None, embedding.name, documents, notice=NOT_INSTALLED)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -20,6 +22,7 @@ from syncstock_dagster import BadInput, PurchaseRecord, SalesRecord, SyncStockDB
 from syncstock_dagster.search.find import search
 from syncstock_dagster.search.update import update_index
 from syncstock_dagster.store import schema
+from syncstock_dagster.store.statements import statement
 from syncstock_dagster_tests.conftest import Databases
 from syncstock_dagster_tests.real_year import real_data
 from syncstock_dagster_tests.search.questions import PROMISED, TEN, questions, real_names, recall
@@ -154,6 +157,64 @@ def test_a_new_article_is_found_before_the_index_knows_it(shop: SyncStockDB) -> 
     assert skus(shop, "violett umbrela")[0] == "N"
 
 
+def wrong_words(url: str) -> list[tuple[object, ...]]:
+    """Articles that neither wait nor are indexed by the words they have."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "select p.inventory_id, p.name, w.words from syncstock.products as p "
+            "left join syncstock.search_words as w using (inventory_id) "
+            "where w.words is distinct from syncstock.article_words(p.sku, p.name) "
+            "and p.inventory_id not in (select n.inventory_id from syncstock.search_words_waiting as n)"
+        ).fetchall()
+
+
+def waiting_words(url: str) -> int:
+    """How often an article waits for its words to be indexed."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select count(*) from syncstock.search_words_waiting").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_many_new_names_are_found_before_they_are_indexed_and_after(shop: SyncStockDB) -> None:
+    many = [{"sku": f"S-{n:04}", "name": f"Lantern {n:04}"} for n in range(1_500)]
+    shop.upsert_products([*many, {"sku": "N", "name": "Violet umbrella"}])
+    assert waiting_words(shop.url) == 1_501
+    assert skus(shop, "violett umbrela")[0] == "N"
+    assert skus(shop, "lantern 0007")[0] == "S-0007"
+    shop.upsert_products([{"sku": "S-0007", "name": "Copper kettle"}])  # one of those that wait
+    assert skus(shop, "coper ketle")[0] == "S-0007"
+    assert "S-0007" not in skus(shop, "lantern 0007")
+    assert wrong_words(shop.url) == []
+    update_index(shop.url)
+    assert (waiting_words(shop.url), wrong_words(shop.url)) == (0, [])
+    assert skus(shop, "violett umbrela")[0] == "N"
+    shop.upsert_products([{"sku": one["sku"], "name": f"Torch {one['name']}"} for one in many])
+    assert waiting_words(shop.url) == 1_500
+    assert skus(shop, "torch lantern 0008")[0] == "S-0008"
+    shop.upsert_products([{"sku": one["sku"], "price": 1} for one in many])  # no other words
+    assert waiting_words(shop.url) == 1_500
+    update_index(shop.url)
+    assert (waiting_words(shop.url), wrong_words(shop.url)) == (0, [])
+
+
+def test_a_name_that_changes_while_words_are_indexed_has_the_last_word(shop: SyncStockDB) -> None:
+    with (
+        psycopg.connect(shop.url) as somebody,
+        psycopg.connect(shop.url, autocommit=True, options="-c search_path=syncstock,public") as indexing,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        indexing.execute("insert into search_words_waiting values (4)")
+        somebody.execute("update syncstock.products set name = 'Amber jug' where inventory_id = 4")
+        indexed = beside.submit(indexing.execute, statement("search/index_words"))
+        with suppress(TimeoutError):
+            indexed.result(timeout=0.5)
+        somebody.commit()
+        indexed.result(timeout=30)
+    assert (waiting_words(shop.url), wrong_words(shop.url)) == (0, [])
+    assert skus(shop, "amber jug")[0] == "M-7"
+
+
 def test_without_chromadb_postgresql_answers_and_that_is_said(
     shop: SyncStockDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +229,7 @@ def test_without_chromadb_postgresql_answers_and_that_is_said(
 def without_trigrams(shop: SyncStockDB) -> SyncStockDB:
     """The shop on a server without the extension."""
     with psycopg.connect(shop.url) as connection:
-        connection.execute("drop index syncstock.products_trigrams")
+        connection.execute("drop index syncstock.search_words_trigrams")
         connection.execute("drop extension pg_trgm")
     return shop
 

@@ -1,11 +1,72 @@
 -- Articles by their words, in PostgreSQL alone.
 
--- What of an article its words are: the indexes below and the questions to them cannot disagree.
+-- What of an article its words are.
 create function article_words(sku text, name text) returns text
   language sql immutable parallel safe
   return sku || ' ' || coalesce(name, '');
 
-create index products_words on products using gin (to_tsvector('simple', article_words(sku, name)));
+-- Grain: article. Its words as the indexes below know them; beside the article, whose row is written anew for every
+-- change and whose own indexes would be, too. Of an article that waits they are those of an earlier version.
+create table search_words (
+  inventory_id bigint primary key,
+  version bigint not null,              -- of the article; an earlier one never replaces a later one
+  words text not null
+);
+
+create index search_words_words on search_words using gin (to_tsvector('simple', words));
+
+-- Articles whose words are not indexed yet, some more than once: whoever searches reads those themselves. A commit of
+-- a hundred thousand names does not wait until they are indexed, which takes longer than all else it does with them.
+create table search_words_waiting (
+  inventory_id bigint not null
+);
+
+-- Words of new articles: of a few they are indexed at once. Planned anew each time (execute), for the same reason.
+create function words_came() returns trigger
+  language plpgsql set search_path = syncstock as $$
+begin
+  if (select count(*) from (select from new_rows limit 1001) as n) > 1000 then
+    insert into search_words_waiting select n.inventory_id from new_rows as n;
+  else
+    insert into search_words as w (inventory_id, version, words)
+    select n.inventory_id, n.version, article_words(n.sku, n.name)
+    from new_rows as n
+    order by n.inventory_id
+    on conflict (inventory_id) do update set version = excluded.version, words = excluded.words;
+  end if;
+  return null;
+end $$;
+
+create function words_changed() returns trigger
+  language plpgsql set search_path = syncstock as $$
+declare
+  changed bigint[];
+begin
+  execute 'select array_agg(n.inventory_id order by n.inventory_id) from new_rows as n join old_rows as o '
+          'using (inventory_id) where (n.sku, n.name) is distinct from (o.sku, o.name)' into changed;
+  if cardinality(changed) > 1000 then
+    insert into search_words_waiting select c.id from unnest(changed) as c (id);
+  elsif changed is not null then
+    insert into search_words as w (inventory_id, version, words)
+    select n.inventory_id, n.version, article_words(n.sku, n.name)
+    from new_rows as n
+    where n.inventory_id = any(changed)
+    order by n.inventory_id
+    on conflict (inventory_id) do update set version = excluded.version, words = excluded.words;
+  end if;
+  return null;
+end $$;
+
+create trigger words_came after insert on products
+  referencing new table as new_rows
+  for each statement execute function words_came();
+create trigger words_changed after update on products
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function words_changed();
+
+insert into search_words (inventory_id, version, words)
+select p.inventory_id, p.version, article_words(p.sku, p.name)
+from products as p;
 
 -- Whether articles can be found by trigrams, that is despite typing errors; makes what it needs where it can.
 -- Call it again after the extension was installed.
@@ -33,12 +94,12 @@ begin
   if home not in ('syncstock', 'public') then  -- its operators would not be found
     return false;
   end if;
-  if to_regclass('syncstock.products_trigrams') is null then
+  if to_regclass('syncstock.search_words_trigrams') is null then
     -- The usual signatures of 12 bytes are all ones a level or two up, and say nothing there: of 50,000 articles with
     -- names like a shop's the nearest are found faster with longer ones. Still longer ones cost more when names change.
     execute format(
-      'create index products_trigrams on syncstock.products '
-      'using gist (syncstock.article_words(sku, name) %I.gist_trgm_ops%s)', home, signature);
+      'create index search_words_trigrams on syncstock.search_words '
+      'using gist (words %I.gist_trgm_ops%s)', home, signature);
   end if;
   return true;
 end $$;
