@@ -100,7 +100,7 @@ found as (
   from run_commit as c
   join named as n using (staging_id)
   left join products as p using (inventory_id)
-  where c.change_type = 'create' and c.inventory_id is not null
+  where c.change_type = 'create' and not c.has_new_id
     and (not p.is_placeholder or p.sku <> c.sku or n.first_of_id <> c.staging_id)
   union all
   select c.staging_id, 3, 'it is not there'

@@ -1,5 +1,6 @@
 -- The staged rows that a commit takes, locked in order; those with open conflicts are not among them. Whoever waited
--- for another's commit sees its outcome, for a locked row is judged anew. Grain: staged row.
+-- for another's commit sees its outcome, for a locked row is judged anew. What is to be created has its id from here
+-- on. Grain: staged row.
 with wanted as (
   select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote,
          s.base_version
@@ -8,6 +9,9 @@ with wanted as (
     and (%(staging_ids)s::bigint[] is null or s.staging_id in (select i.id from unnest(%(staging_ids)s::bigint[]) as i (id)))
   order by s.staging_id
   for update)
-insert into run_commit (staging_id, inventory_id, sku, change_type, change_data, remote, base_version)
-select w.staging_id, w.source_product_id, w.sku, w.change_type, w.change_data, w.remote, w.base_version
+insert into run_commit
+  (staging_id, inventory_id, has_new_id, sku, change_type, change_data, remote, base_version)
+select w.staging_id,
+       coalesce(w.source_product_id, case when w.change_type = 'create' then nextval('inventory_id_seq') end),
+       w.source_product_id is null, w.sku, w.change_type, w.change_data, w.remote, w.base_version
 from wanted as w

@@ -2,7 +2,7 @@
 -- described meanwhile stops the commit, which tries again and finds it. Grain: article.
 insert into products
   (inventory_id, sku, name, category_id, price, cost, unit, style, is_active, last_sync_version, last_synced)
-select coalesce(c.inventory_id, nextval('inventory_id_seq')), c.sku, c.change_data -> 'name' ->> 'new', k.category_id,
+select c.inventory_id, c.sku, c.change_data -> 'name' ->> 'new', k.category_id,
        (c.change_data -> 'price' ->> 'new')::numeric, (c.change_data -> 'cost' ->> 'new')::numeric,
        coalesce(c.change_data -> 'unit' ->> 'new', 'each'), c.change_data -> 'style' ->> 'new',
        coalesce((c.change_data -> 'is_active' ->> 'new')::boolean, true),

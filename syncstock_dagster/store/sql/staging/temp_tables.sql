@@ -29,7 +29,8 @@ create temp table if not exists run_stored (
 create temp table if not exists run_commit (
   staging_id bigint primary key, inventory_id bigint, sku text collate "C", change_type text, change_data jsonb,
   remote jsonb, problem text,
-  base_version bigint                   -- of the article when the change was staged
+  base_version bigint,                  -- of the article when the change was staged
+  has_new_id boolean not null default false  -- nobody asked for this id
 ) on commit delete rows;
 
 -- What of them lies beside the row of an article: codes and units. Grain: staged row and field.
