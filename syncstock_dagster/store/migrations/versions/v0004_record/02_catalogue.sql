@@ -118,7 +118,8 @@ create table product_versions (
   primary key (inventory_id, version_number)
 );
 
-create index product_versions_operation on product_versions (operation_id) where operation_id is not null;
+-- Versions of an operation lie together; an entry for each of them took as long as its key.
+create index product_versions_operation on product_versions using brin (operation_id) with (autosummarize = on);
 
 create table category_versions (
   category_id int not null,
@@ -429,8 +430,8 @@ create table products_staging (
 
 create index products_staging_open on products_staging (source, sku) where is_open;
 create index products_staging_rejected on products_staging (source, sku) where is_rejected;
-create index products_staging_operation on products_staging (sync_operation_id);
-create index products_staging_commit on products_staging (commit_operation_id) where commit_operation_id is not null;
+create index products_staging_operation on products_staging using brin (sync_operation_id, commit_operation_id)
+  with (autosummarize = on);            -- rows of an operation lie together
 
 alter table sync_conflicts
   add column resolved_operation_id bigint references sync_operations,
