@@ -37,7 +37,7 @@ PEOPLE = "people"
 _CHECK = ("lock_categories", "lock_articles", "check", "refuse", "moved_conflicts", "forget_done")
 _APPLY = (
     "create_categories", "create_articles", "name_articles", "free_skus", "change_articles", "forget_codes",
-    "enter_codes", "forget_units", "enter_units", "write_versions",
+    "enter_codes", "forget_units", "enter_units", "find_restated", "write_versions", "restate_versions",
 )  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def commit_staged(
         for source, ids in approved:
             done = commit_rows(operation, source, ids, ["approved"], reason or None)
             total = {name: total[name] + done[name] for name in total}
-            operation.connection.execute("truncate run_commit, run_parts, run_losers")
+            operation.connection.execute("truncate run_commit, run_parts, run_restated")
         total["partly"] = total["left"] > 0
         return _with_release(operation, total, policies, default_location)
 

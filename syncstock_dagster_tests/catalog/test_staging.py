@@ -753,6 +753,22 @@ def test_a_change_that_somebody_else_has_made_meanwhile_is_done_and_makes_no_ver
     assert db.audit() == {}
 
 
+def test_nor_does_it_where_the_same_commit_has_written_versions_before(db: SyncStockDB) -> None:
+    """Of two sources the second is committed after the first, whose versions are there already."""
+    db.change_products([{"sku": "A", "price": 1}, {"sku": "B", "price": 1}, {"sku": "C", "price": 1}])
+    of_a = db.stage_products([{"sku": "A", "price": 2}], source="rms")
+    of_others = db.stage_products([{"sku": "B", "price": 2}, {"sku": "C", "price": 2}], source="zoho")
+    db.change_products([{"sku": "B", "price": 2}])
+    for one in (of_a, of_others):
+        db.approve_staged(operation_uuid=one.operation_uuid, reason="fine")
+    before = db.product_versions(ids(db)["B"])
+    assert db.commit_staged().committed == 3
+    assert db.product_versions(ids(db)["B"]).equals(before)
+    for sku in ("A", "C"):
+        assert db.product_versions(ids(db)[sku])["version"].to_list() == [1, 2]
+    assert db.audit() == {}
+
+
 def test_an_article_whose_unit_is_cleared_is_kept_in_pieces_and_that_it_is_so_is_no_news(
     db: SyncStockDB,
 ) -> None:

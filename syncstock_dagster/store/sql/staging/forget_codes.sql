@@ -31,7 +31,7 @@ gone as (
   where x.system = l.system and x.identifier = l.identifier
   returning x.inventory_id, x.system),
 losers as (
-  insert into run_losers
+  insert into run_restated
   select distinct g.inventory_id
   from gone as g
   where not exists (

@@ -44,8 +44,9 @@ create temp table if not exists run_reversals (
   primary key (inventory_id, field)
 ) on commit delete rows;
 
--- Articles that lose a code to another one in a commit of which they do not say so themselves.
-create temp table if not exists run_losers (inventory_id bigint) on commit delete rows;
+-- Articles whose versions in a commit are more than what one change of it says: they lose a code to another one, or
+-- several changes are about them.
+create temp table if not exists run_restated (inventory_id bigint) on commit delete rows;
 
 truncate raw_changes, run_changes, run_catalogue_conflicts, run_stored, run_commit,
-  run_parts, run_reversals, run_losers
+  run_parts, run_reversals, run_restated

@@ -146,10 +146,10 @@ begin atomic
 end;
 
 -- The present state of these articles becomes their version, and an event. An article that one operation changes
--- in several statements keeps one version of it. A patch says all that has changed of its article since the version
--- before, so that the state need not be put together from its rows (audit L02 holds the two against each other).
--- Planned anew each time (execute): a plan for three articles is wrong for a hundred thousand.
-create function record_product_versions(ids bigint[], patches jsonb[] default '{}') returns void
+-- in several statements keeps one version of it. A commit of many changes writes most of them itself (staging), by what
+-- it has changed; audit L02 holds all of them against the rows. Planned anew each time (execute): a plan for three
+-- articles is wrong for a hundred thousand.
+create function record_product_versions(ids bigint[]) returns void
   language plpgsql set search_path = syncstock as $$
 begin
   execute $statement$
@@ -161,22 +161,16 @@ begin
       where o.operation_id = current_operation()),
     -- Materialized: a state is put together once, not wherever it is named.
     states as materialized (
-      select p.inventory_id, p.version, b.product_data as before, t.patch,
-             case when t.patch is null
-                  then (select s.state from product_states as s where s.inventory_id = p.inventory_id)
-                  else jsonb_strip_nulls(coalesce(b.product_data, '{}') || t.patch) end as state
-      from unnest($1, $2) as n (inventory_id, patch)
-      join products as p using (inventory_id)
+      select p.inventory_id, p.version, b.product_data as before, p.state
+      from product_states as p
       left join product_versions as b on b.inventory_id = p.inventory_id and b.version_number = p.version - 1
-      -- Of a placeholder it may have changed, too, that it is one.
-      cross join lateral (
-        select case when not coalesce(b.product_data ? 'is_placeholder', false) then n.patch end) as t (patch)),
+      where p.inventory_id = any($1)),
     written as (
       insert into product_versions as v
         (inventory_id, version_number, product_data, changed_fields, change_type, change_source, changed_by,
          operation_id)
       select s.inventory_id, s.version, s.state,
-             array(select f.field from changed_fields(s.before, s.state, s.patch) as f (field)),
+             array(select f.field from changed_fields(s.before, s.state) as f (field)),
              case when s.before is null then 'create'
                   when s.before -> 'is_active' = 'true' and s.state -> 'is_active' = 'false' then 'delete'
                   else 'update' end,
@@ -194,7 +188,7 @@ begin
            jsonb_build_object('sku', w.sku, 'version', w.version_number), current_operation()
     from written as w
     order by w.inventory_id
-  $statement$ using ids, patches;
+  $statement$ using ids;
 end $$;
 
 create function record_category_versions(ids int[]) returns void
