@@ -98,7 +98,10 @@ def stage(
     def work(operation: Operation) -> Statistics:
         statistics = take_changes(operation, table, policy, source=source)
         if commit:
-            statistics |= commit_rows(operation, source, _stored(operation), ["staged"], "committed with it")
+            ids = _stored(operation)
+            statistics |= commit_rows(
+                operation, source, ["staged"], "committed with it", rows=len(ids), staging_ids=ids
+            )
         else:
             statistics |= commit_trusted(operation, source, policy.for_source(source).auto_commit)
         return _with_release(operation, statistics, policies, default_location)
@@ -171,7 +174,10 @@ def commit_trusted(operation: Operation, source: str, auto: AutoCommit) -> Stati
             "deletes": auto.deletes,
         },
     ).fetchall()
-    return commit_rows(operation, source, [row[0] for row in rows], ["staged"], "by policy") if rows else {}
+    if not rows:
+        return {}
+    ids = [row[0] for row in rows]
+    return commit_rows(operation, source, ["staged"], "by policy", rows=len(ids), staging_ids=ids)
 
 
 def decide_staged(
@@ -201,11 +207,14 @@ def decide_staged(
         }
         row = operation.connection.execute(statement("staging/decide"), values).fetchone()
         assert row is not None
-        if not (ids := row[0]):
+        decided, rejected = row
+        if not decided:
             raise BadInput("None of these changes waits: they are committed, rejected or replaced already.")
-        if decision == "rejected":
-            operation.connection.execute(statement("staging/agree_rejected"), {**values, "staging_ids": ids})
-        return {"decided": len(ids)}
+        if rejected is not None:
+            operation.connection.execute(
+                statement("staging/agree_rejected"), {**values, "staging_ids": rejected}
+            )
+        return {"decided": decided}
 
     kind = "approve" if decision == "approved" else "reject"
     return StagingResult.of(run_operation(url, f"{kind}: {reason}", kind, work, who=who, dry_run=dry_run))
@@ -234,7 +243,7 @@ def commit_staged(
     def work(operation: Operation) -> Statistics:
         # What is approved is open, too, which is said because the index of what waits is by that.
         approved = operation.connection.execute(
-            "select s.source, array_agg(s.staging_id) from products_staging as s "
+            "select s.source, count(*) from products_staging as s "
             "join sync_operations as o on o.operation_id = s.sync_operation_id "
             "where s.status = 'approved' and s.is_open "
             "and (%(ids)s::bigint[] is null or s.staging_id = any(%(ids)s::bigint[])) "
@@ -244,8 +253,11 @@ def commit_staged(
         ).fetchall()
         operation.connection.execute(statement("staging/temp_tables"))
         total: Statistics = {"committed": 0, "left": 0}
-        for source, ids in approved:
-            done = commit_rows(operation, source, ids, ["approved"], reason or None)
+        for source, rows in approved:
+            done = commit_rows(
+                operation, source, ["approved"], reason or None,
+                rows=rows, staging_ids=staging_ids, operation_uuid=operation_uuid,
+            )  # fmt: skip
             total = {name: total[name] + done[name] for name in total}
             operation.connection.execute("truncate run_commit, run_parts, run_restated")
         total["partly"] = total["left"] > 0
@@ -259,19 +271,37 @@ def commit_staged(
 
 
 def commit_rows(
-    operation: Operation, source: str, staging_ids: list[int], statuses: list[str], reason: str | None
+    operation: Operation,
+    source: str,
+    statuses: list[str],
+    reason: str | None,
+    *,
+    rows: int,
+    staging_ids: Sequence[int] | None = None,
+    operation_uuid: str | None = None,
 ) -> Statistics:
-    """Commit staged rows of one source, in the caller's operation; the tables of staging are there."""
+    """Commit staged rows of one source, in the caller's operation; the tables of staging are there.
+
+    Args:
+        operation: the commit.
+        source: whose rows.
+        statuses: the rows that stand at one of these.
+        reason: why.
+        rows: how many there may be, for the performance record.
+        staging_ids: only some of them; None: all.
+        operation_uuid: only those that one operation has staged.
+    """
     connection = operation.connection
     values = {
         "source": source,
-        "staging_ids": staging_ids,
+        "staging_ids": None if staging_ids is None else list(staging_ids),
+        "uuid": operation_uuid,
         "statuses": statuses,
         "operation_id": operation.operation_id,
         "who": operation.who,
         "reason": reason,
     }
-    with operation.performance.stage("commit", rows=len(staging_ids)):
+    with operation.performance.stage("commit", rows=rows):
         chosen = connection.execute(statement("staging/choose"), values).rowcount
         connection.execute(statement("staging/part_fields"), values)
         connection.execute(

@@ -5,8 +5,11 @@ with wanted as (
   select s.staging_id, s.source_product_id, s.sku, s.change_type, s.change_data, s.remote,
          s.base_version
   from products_staging as s
-  where s.source = %(source)s and s.status = any(%(statuses)s::text[]) and not s.has_conflicts
+  where s.source = %(source)s and s.status = any(%(statuses)s::text[]) and s.is_open and not s.has_conflicts
     and (%(staging_ids)s::bigint[] is null or s.staging_id in (select i.id from unnest(%(staging_ids)s::bigint[]) as i (id)))
+    and (%(uuid)s::text is null
+         or s.sync_operation_id = (select o.operation_id from sync_operations as o
+                                   where o.operation_uuid::text = %(uuid)s::text))
   order by s.staging_id
   for update)
 insert into run_commit

@@ -1,4 +1,8 @@
--- The tables of one staging or commit: private to its session, emptied with its transaction.
+-- The tables of one staging or commit: private to its session, emptied with its transaction. As for a posting
+-- (posting/begin), the planner remembers no row in case it is asked for again, and samples the tables lightly.
+
+set local enable_memoize = off;
+set local default_statistics_target = 10;
 
 create temp table if not exists raw_changes (
   position int, sku text collate "C", inventory_id bigint, change_type text, fields jsonb, modified_at timestamptz
