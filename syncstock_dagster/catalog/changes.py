@@ -37,6 +37,8 @@ _SCHEMA = pa.schema(
 _TEXTS = ("name", "category", "unit", "style")
 _AMOUNTS = ("price", "cost")
 _LONGEST_TEXT = 2_000
+#: So many are made into columns before the next ones, which then take their memory.
+_ROWS_AT_ONCE = 10_000
 _TYPES = (None, "create", "update", "delete")
 _NAMING = ("sku", "inventory_id", "change_type", "modified_at")
 FIELDS = (*_TEXTS, *_AMOUNTS, "is_active", "identifiers", "units")
@@ -64,6 +66,7 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
         BadInput: a change names no article or has a value that cannot be taken; all of them are told.
     """
     rows: list[tuple[Any, ...]] = []
+    tables: list[pa.Table] = []
     errors: list[RowError] = []
     for position, change in enumerate(each_mapping("changes", changes)):
         try:
@@ -72,8 +75,15 @@ def changes_table(changes: Changes | pa.Table) -> pa.Table:
             found = change.get(wrong.column.partition(".")[0])
             text = None if found is None else repr(found)[:200]
             errors.append(RowError("changes", position, wrong.column, text, wrong.expected, wrong.remedy))
+        if len(rows) == _ROWS_AT_ONCE:
+            tables.append(_table(rows))
+            rows.clear()
     if errors:
         raise BadInput(f"{len(errors)} change(s) cannot be taken:", tuple(errors))
+    return pa.concat_tables([*tables, _table(rows)])
+
+
+def _table(rows: list[tuple[Any, ...]]) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else ((),) * len(_SCHEMA)
     return pa.table([pa.array(*one) for one in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)
 
@@ -146,9 +156,9 @@ def _row(position: int, change: Mapping[str, Any]) -> tuple[Any, ...]:
     if modified_at is not None and (not isinstance(modified_at, datetime) or modified_at.tzinfo is None):
         raise _Wrong("modified_at", "an instant with a zone", "Give the time at which the source changed it.")
     fields: list[tuple[str, str]] = []
-    for given, read in _READERS.items():
-        if given in change:
-            fields += read(given, change[given])
+    for given, value in change.items():
+        if given in _READERS:
+            fields += _READERS[given](given, value)
     return position, sku, inventory_id, change.get("change_type"), _object(fields), modified_at
 
 

@@ -17,6 +17,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogate."""
+    if text.isascii():
+        return "\x00" not in text
     return _UNSTORABLE.search(text) is None
 
 

@@ -6,8 +6,8 @@ with codes as (
   select c.position, f.key as field, substr(f.key, 13) as system, e.code, c.inventory_id, c.sku,
          case when f.key = 'identifiers.gtin' then lpad(e.code, 14, '0') else e.code end as number
   from run_changes as c
-  cross join lateral jsonb_each(c.change_data) as f
-  cross join lateral jsonb_array_elements_text(nullif(f.value -> 'new', 'null')) as e (code)
+  cross join lateral jsonb_object_keys(c.change_data) as f (key)
+  cross join lateral jsonb_array_elements_text(nullif(c.change_data -> f.key -> 'new', 'null')) as e (code)
   where f.key like 'identifiers.%%'),
 taken as (
   select c.position, c.field, c.inventory_id, c.code, c.sku, p.sku as holder
