@@ -2,6 +2,9 @@
 
 What belongs here: what a field of each of PostgreSQL's types looks like. What does not: sending it (``copy``).
 Source of the form: the documentation of COPY ("Binary Format"), and the receive function of each type.
+
+Nothing here goes by ``pa.array``, ``pa.scalar`` or ``to_numpy``: they load pandas, which takes longer than
+a small run takes without it.
 """
 
 from __future__ import annotations
@@ -23,12 +26,20 @@ TRAILER = b"\xff\xff"
 
 _BATCH_ROWS = 50_000
 _BLOB = pa.large_binary()
-_NOTHING = pa.scalar(b"", _BLOB)
-_NULL = pa.scalar(b"\xff\xff\xff\xff", _BLOB)
 #: PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
 _DAYS, _MICROSECONDS = 10_957, 10_957 * 86_400_000_000
 
 Field = Callable[[pa.Array], pa.Array]
+
+
+def _blobs(parts: Sequence[bytes]) -> pa.Array:
+    ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return pa.LargeBinaryArray.from_buffers(
+        _BLOB, len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))]
+    )
+
+
+_NOTHING, _NULL = _blobs([b"", b"\xff\xff\xff\xff"])
 
 
 def batches(
@@ -46,7 +57,7 @@ def batches(
     """
     forms = {**_FORMS, _oid("numeric"): _Form(pa.string(), _numeric(connection))}
     fields = [forms[oid] for oid in types]
-    count = pa.scalar(len(fields).to_bytes(2, "big"), _BLOB)
+    (count,) = _blobs([len(fields).to_bytes(2, "big")])
 
     def encoded(batch: pa.RecordBatch) -> pa.Buffer:
         parts: list[pa.Array | pa.Scalar] = [count]
@@ -71,6 +82,12 @@ def _sized(values: np.ndarray[Any, Any], valid: pa.Array) -> pa.Array:
     return _or_null(blobs.cast(_BLOB), valid)
 
 
+def _plain(values: pa.Array) -> np.ndarray[Any, Any]:
+    """Whole numbers, of which none is null."""
+    kind = "u1" if values.type == pa.uint8() else f"i{values.type.bit_width // 8}"
+    return np.frombuffer(values.buffers()[1], dtype=kind, count=values.offset + len(values))[values.offset :]
+
+
 def _or_null(blobs: pa.Array, valid: pa.Array) -> pa.Array:
     return pc.if_else(valid, blobs, _NULL)
 
@@ -78,23 +95,22 @@ def _or_null(blobs: pa.Array, valid: pa.Array) -> pa.Array:
 def _integer(kind: str, before: int = 0, base: pa.DataType | None = None) -> Field:
     def field(column: pa.Array) -> pa.Array:
         plain = column if base is None else column.cast(base)
-        return _sized((pc.fill_null(plain, 0).to_numpy() - before).astype(kind), column.is_valid())
+        (zero,) = pa.Array.from_buffers(plain.type, 1, [None, pa.py_buffer(bytes(8))])
+        return _sized((_plain(pc.coalesce(plain, zero)) - before).astype(kind), column.is_valid())
 
     return field
 
 
-def _boolean(column: pa.Array) -> pa.Array:
-    values = pc.fill_null(column, False).to_numpy(zero_copy_only=False)
-    return _sized(values.astype("u1"), column.is_valid())
-
-
 def _text(prefix: bytes = b"") -> Field:
+    (first,) = _blobs([prefix])
+
     def field(column: pa.Array) -> pa.Array:
-        texts = pc.fill_null(column, "").cast(_BLOB)
-        sizes = (pc.binary_length(texts).to_numpy() + len(prefix)).astype(">i4")
+        texts = pc.coalesce(column.cast(_BLOB), _NOTHING)
+        sizes = (_plain(pc.binary_length(texts)) + len(prefix)).astype(">i4")
         blobs = pa.FixedSizeBinaryArray.from_buffers(pa.binary(4), len(sizes), [None, pa.py_buffer(sizes)])
-        whole = pc.binary_join_element_wise(blobs.cast(_BLOB), pa.scalar(prefix, _BLOB), texts, _NOTHING)
-        return _or_null(whole, column.is_valid())
+        return _or_null(
+            pc.binary_join_element_wise(blobs.cast(_BLOB), first, texts, _NOTHING), column.is_valid()
+        )
 
     return field
 
@@ -109,8 +125,8 @@ def _numeric(connection: Connection[Any]) -> Field:
 
     def field(column: pa.Array) -> pa.Array:
         encoded = column.dictionary_encode()
-        blobs = pa.array(map(written, encoded.dictionary.to_pylist()), type=_BLOB)
-        return pc.fill_null(blobs.take(encoded.indices), _NULL)
+        blobs = _blobs([written(text) for text in encoded.dictionary.to_pylist()])
+        return pc.coalesce(blobs.take(encoded.indices), _NULL)
 
     return field
 
@@ -128,7 +144,7 @@ def _oid(name: str) -> int:
 
 
 _FORMS = {
-    _oid("bool"): _Form(pa.bool_(), _boolean),
+    _oid("bool"): _Form(pa.bool_(), _integer("u1", 0, pa.uint8())),
     _oid("int2"): _Form(pa.int16(), _integer(">i2")),
     _oid("int4"): _Form(pa.int32(), _integer(">i4")),
     _oid("int8"): _Form(pa.int64(), _integer(">i8")),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+import subprocess
+import sys
+from datetime import UTC, date
 from typing import Any
 
 import psycopg
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncstock_dagster.store.connection import connect
-from syncstock_dagster.store.copy import copy_table
+from syncstock_dagster.store.copy import copy_table, to_bytes
 
 TABLE = (
     "create temp table copied (place int8, small int2, whole int4, large int8, yes bool, words text, exact numeric, "
@@ -88,3 +90,21 @@ def test_a_type_that_has_no_form_here_is_an_error(database_url: str) -> None:
     with connect(database_url) as connection, pytest.raises(KeyError), connection.transaction():
         connection.execute("create temp table odd (place point) on commit drop")
         copy_table(connection, "odd", pa.table({"place": ["(1,2)"]}))
+
+
+def test_a_run_does_without_pandas(database_url: str) -> None:
+    """Loading it takes longer than a small run takes without."""
+    script = (
+        "import sys; from syncstock_dagster.store.connection import connect; "
+        "from syncstock_dagster.store.copy import copy_table, from_bytes\n"
+        "with connect(sys.argv[1]) as connection, connection.transaction():\n"
+        f"    connection.execute({TABLE!r})\n"
+        "    copy_table(connection, 'copied', from_bytes(bytes.fromhex(sys.argv[2])))\n"
+        "    found = connection.execute('select exact, day, yes, words from copied').fetchall()\n"
+        "assert len(found) == 2 and found[1] == (None,) * 4, found\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    rows = pa.table(
+        {"exact": ["1.50", None], "day": [date(2026, 3, 2), None], "yes": [True, None], "words": ["a", None]}
+    )
+    subprocess.run([sys.executable, "-c", script, database_url, to_bytes(rows).hex()], check=True)
